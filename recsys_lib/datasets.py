@@ -1,0 +1,142 @@
+"""Datasets: real interactions with items and users, ready after one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib import assets
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Interactions, items and users of one data set.
+
+    Attributes
+    ----------
+    name : str
+    interactions : DataFrame
+        `user_id`, `item_id`, `rating`, `timestamp` (seconds), one row a rating.
+    items : DataFrame, index `item_id`
+        `title`, `year` (Int64, missing where unknown), `genres` (tuple of str), `text` = "title (year). genres".
+        Its rows are the columns of every matrix and the rows of every item vector.
+    users : DataFrame, index `user_id`
+    licence : str
+    """
+
+    name: str
+    interactions: pd.DataFrame
+    items: pd.DataFrame
+    users: pd.DataFrame
+    licence: str
+
+    @property
+    def genre_names(self) -> list[str]:
+        """Genres in alphabetical order; "unknown" is no genre."""
+        return sorted({genre for genres in self.items["genres"] for genre in genres} - {"unknown"})
+
+    @property
+    def genre_vectors(self) -> np.ndarray:
+        """(n_items, n_genres) float32 of 0 and 1; an item whose genre is unknown has a row of zeros."""
+        names = self.genre_names
+        column = {name: index for index, name in enumerate(names)}
+        vectors = np.zeros((len(self.items), len(names)), np.float32)
+        for row, genres in enumerate(self.items["genres"]):
+            vectors[row, [column[genre] for genre in genres if genre in column]] = 1
+        return vectors
+
+    @property
+    def duplicate_titles(self) -> pd.DataFrame:
+        """Items that share title and year with an earlier item: one film under two ids."""
+        return self.items[self.items.duplicated(["title", "year"])]
+
+    def __repr__(self) -> str:
+        return (
+            f"Dataset({self.name}: {len(self.interactions):,} interactions, {len(self.users):,} users, "
+            f"{len(self.items):,} items)"
+        )
+
+
+def load(name: str) -> Dataset:
+    """Load "ml-100k", "ml-1m" or, for unit tests only, "synthetic-tiny".
+
+    The first call of a real set downloads it (see `recsys_lib.assets`).
+    """
+    loaders = {"ml-100k": _movielens_100k, "ml-1m": _movielens_1m, "synthetic-tiny": _synthetic_tiny}
+    if name not in loaders:
+        raise ValueError(f"there is no data set {name!r}. There are: {', '.join(loaders)}")
+    return loaders[name]()
+
+
+def _movielens_100k() -> Dataset:
+    folder = assets.fetch("ml-100k")
+    items = _table(folder / "ml-100k.item")
+    items = items.rename(columns={"movie_title": "title", "release_year": "year", "class": "genres"})
+    items["item_id"] = items["item_id"].astype(int)
+    users = _table(folder / "ml-100k.user")
+    users["user_id"] = users["user_id"].astype(int)
+    interactions = _table(folder / "ml-100k.inter").astype({"user_id": int, "item_id": int})
+    return _movielens("ml-100k", interactions, items, users)
+
+
+def _movielens_1m() -> Dataset:
+    folder = assets.fetch("ml-1m")
+    items = _table(folder / "ml-1m.item")
+    items = items.rename(columns={"movie_title": "title", "release_year": "year", "genre": "genres"})
+    return _movielens("ml-1m", _table(folder / "ml-1m.inter"), items, _table(folder / "ml-1m.user"))
+
+
+def _table(path) -> pd.DataFrame:
+    """Read a RecBole table: tab-separated, "name:type" in the header."""
+    frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, quoting=3, encoding="utf-8")
+    return frame.rename(columns=lambda column: column.split(":")[0])
+
+
+def _movielens(name, interactions, items, users) -> Dataset:
+    interactions["rating"] = interactions["rating"].astype(float)
+    interactions["timestamp"] = interactions["timestamp"].astype(float).astype(np.int64)
+    interactions = interactions.sort_values(["user_id", "timestamp", "item_id"], ignore_index=True)
+    items["year"] = pd.to_numeric(items["year"], errors="coerce").astype("Int64")
+    items["genres"] = [tuple(genres.split()) for genres in items["genres"]]
+    items["text"] = [
+        f"{title}{'' if pd.isna(year) else f' ({year})'}. {', '.join(genres)}"
+        for title, year, genres in zip(items["title"], items["year"], items["genres"], strict=True)
+    ]
+    return Dataset(
+        name,
+        interactions[["user_id", "item_id", "rating", "timestamp"]],
+        items.set_index("item_id").sort_index()[["title", "year", "genres", "text"]],
+        users.set_index("user_id").sort_index(),
+        assets.registry()[name]["licence"],
+    )
+
+
+def _synthetic_tiny() -> Dataset:
+    """60 users, 40 items, three planted tastes: deterministic, for unit tests, never for results."""
+    rng = np.random.default_rng(0)
+    n_users, n_items, tastes = 60, 40, ("Comedy", "Drama", "Horror")
+    genre_of = np.arange(n_items) % 3
+    rows = []
+    for user in range(n_users):
+        odds = np.where(genre_of == user % 3, 6.0, 1.0) / (1 + np.arange(n_items) / 10)
+        chosen = rng.choice(n_items, size=int(rng.integers(6, 20)), replace=False, p=odds / odds.sum())
+        for when, item in enumerate(chosen):
+            liked = genre_of[item] == user % 3
+            rows.append((user + 1, item + 1, float(rng.integers(3, 6) if liked else rng.integers(1, 5)), 1000 * when))
+    genres = [(tastes[g],) if i % 7 else (tastes[g], tastes[(g + 1) % 3]) for i, g in enumerate(genre_of)]
+    items = pd.DataFrame(
+        {
+            "title": [f"Film {i + 1}" for i in range(n_items)],
+            "year": pd.array(1980 + np.arange(n_items) % 20, dtype="Int64"),
+            "genres": genres,
+        },
+        index=pd.RangeIndex(1, n_items + 1, name="item_id"),
+    )
+    items["text"] = [
+        f"{t} ({y}). {', '.join(g)}" for t, y, g in zip(items["title"], items["year"], genres, strict=True)
+    ]
+    users = pd.DataFrame({"age": 20 + np.arange(n_users)}, index=pd.RangeIndex(1, n_users + 1, name="user_id"))
+    interactions = pd.DataFrame(rows, columns=["user_id", "item_id", "rating", "timestamp"])
+    return Dataset("synthetic-tiny", interactions, items, users, "made by this library; MIT")

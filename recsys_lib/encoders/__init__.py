@@ -1,0 +1,5 @@
+"""Pretrained encoders: raw content in, one vector an item out. torch stays inside."""
+
+from recsys_lib.encoders.text import TextEncoder
+
+__all__ = ["TextEncoder"]

@@ -1,0 +1,1 @@
+"""The experiments behind the stored results; `recsys_lib.results` runs them."""

@@ -1,0 +1,157 @@
+"""Interactions: the user-item matrix that models learn from, and the check that stands at the door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+USER, ITEM, RATING, TIME = "user_id", "item_id", "rating", "timestamp"
+
+
+def check_frame(frame: pd.DataFrame, *, need_time: bool = False) -> None:
+    """Raise a ValueError that names the column (and the first bad row) if `frame` is not a table of interactions.
+
+    A good frame has the columns `user_id`, `item_id`, optionally `rating` (numbers, not negative) and
+    `timestamp` (seconds), no missing value in them, and each (user, item) pair once.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise ValueError(f"interactions must be a pandas DataFrame, not {type(frame).__name__}")
+    required = [USER, ITEM] + ([TIME] if need_time else [])
+    missing = [name for name in required if name not in frame.columns]
+    if missing:
+        raise ValueError(
+            f"the interactions lack the column {missing[0]!r}; they have {list(frame.columns)}. Rename or add it"
+        )
+    if frame.empty:
+        raise ValueError("the interactions are empty: there is nothing to learn from. Check the filters before this")
+    for name in [column for column in (USER, ITEM, RATING, TIME) if column in frame.columns]:
+        bad = np.flatnonzero(frame[name].isna().to_numpy())
+        if bad.size:
+            raise ValueError(f"column {name!r} has {bad.size} missing values, the first in row {bad[0]}. Drop those rows")
+    for name in (RATING, TIME):
+        if name in frame.columns and not pd.api.types.is_numeric_dtype(frame[name]):
+            kind = "seconds as numbers" if name == TIME else "numbers"
+            raise ValueError(
+                f"column {name!r} must hold {kind}, but its dtype is {frame[name].dtype}. "
+                f"Convert it first (pandas.to_numeric, or .astype('int64') // 10**9 for datetimes)"
+            )
+    if RATING in frame.columns:
+        ratings = frame[RATING].to_numpy(dtype=float)
+        bad = np.flatnonzero(~np.isfinite(ratings) | (ratings < 0))
+        if bad.size:
+            raise ValueError(
+                f"column 'rating' must be finite and not negative; row {bad[0]} holds {ratings[bad[0]]}. "
+                f"Drop or shift such ratings"
+            )
+    twice = frame.duplicated([USER, ITEM]).to_numpy()
+    if twice.any():
+        row = int(np.flatnonzero(twice)[0])
+        pair = frame.iloc[row]
+        raise ValueError(
+            f"{int(twice.sum())} (user_id, item_id) pairs stand more than once, the first in row {row}: "
+            f"user {pair[USER]!r}, item {pair[ITEM]!r}. Keep one of each: frame.drop_duplicates(['user_id', 'item_id'])"
+        )
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """A sparse user-item matrix with the ids of its rows and columns.
+
+    Attributes
+    ----------
+    matrix : scipy.sparse.csr_matrix, (n_users, n_items) float32
+        1 where the user has interacted with the item; column indices sorted within a row.
+    user_ids, item_ids : pandas.Index
+        The id behind each row and each column.
+    ratings : scipy.sparse.csr_matrix or None
+        The ratings on the same cells; None where the data have none.
+    """
+
+    matrix: sparse.csr_matrix
+    user_ids: pd.Index
+    item_ids: pd.Index
+    ratings: sparse.csr_matrix | None = None
+
+    @classmethod
+    def from_frame(cls, frame, user_ids=None, item_ids=None, min_rating=None) -> Interactions:
+        """Build from a frame with `user_id`, `item_id` and optionally `rating`.
+
+        Parameters
+        ----------
+        user_ids, item_ids : sequence of unique ids, optional
+            The rows and columns, in this order; by default the sorted ids of the frame. Pass the training
+            set's `user_ids` and `dataset.items.index` so that train, test and item vectors line up.
+        min_rating : float, optional
+            Keep only cells with at least this rating.
+
+        Raises
+        ------
+        ValueError
+            If the frame is not clean (see `check_frame`), holds ids that are not among those given, or
+            nothing is left after `min_rating`.
+        """
+        check_frame(frame)
+        users = _ids(frame[USER], user_ids, "user")
+        items = _ids(frame[ITEM], item_ids, "item")
+        if min_rating is not None:
+            if RATING not in frame.columns:
+                raise ValueError("min_rating was given, but the interactions have no column 'rating'. Leave it out")
+            frame = frame[frame[RATING] >= min_rating]
+            if frame.empty:
+                raise ValueError(f"no interaction has a rating of {min_rating} or more. Lower min_rating")
+        rows = _codes(frame[USER], users, "user")
+        columns = _codes(frame[ITEM], items, "item")
+        shape = (len(users), len(items))
+        matrix = sparse.csr_matrix((np.ones(len(frame), np.float32), (rows, columns)), shape=shape)
+        matrix.sort_indices()
+        ratings = None
+        if RATING in frame.columns:
+            # Zero is a legal rating but would vanish from a sparse matrix that is built by summing: assign
+            # the data in the order of `matrix` instead.
+            order = np.lexsort((columns, rows))
+            ratings = matrix.copy()
+            ratings.data = frame[RATING].to_numpy(dtype=np.float32)[order]
+        return cls(matrix, users, items, ratings)
+
+    @property
+    def n_users(self) -> int:
+        return self.matrix.shape[0]
+
+    @property
+    def n_items(self) -> int:
+        return self.matrix.shape[1]
+
+    @property
+    def item_counts(self) -> np.ndarray:
+        """(n_items,) int64: how many users had each item."""
+        return np.bincount(self.matrix.indices, minlength=self.n_items)
+
+    def __repr__(self) -> str:
+        cells = self.n_users * self.n_items
+        return (
+            f"Interactions({self.n_users:,} users x {self.n_items:,} items, {self.matrix.nnz:,} cells, "
+            f"density {self.matrix.nnz / cells:.2%})"
+        )
+
+
+def _ids(column: pd.Series, given, what: str) -> pd.Index:
+    if given is None:
+        return pd.Index(np.sort(column.unique()), name=f"{what}_id")
+    ids = pd.Index(given, name=f"{what}_id")
+    if not ids.is_unique:
+        raise ValueError(f"{what}_ids holds {ids[ids.duplicated()][0]!r} twice. Pass each id once")
+    return ids
+
+
+def _codes(column: pd.Series, ids: pd.Index, what: str) -> np.ndarray:
+    codes = ids.get_indexer(column)
+    unknown = np.flatnonzero(codes < 0)
+    if unknown.size:
+        raise ValueError(
+            f"{unknown.size} interactions have a {what}_id that is not among {what}_ids, "
+            f"the first is {column.iloc[unknown[0]]!r}. Drop them, or pass {what}_ids that contain it"
+        )
+    return codes

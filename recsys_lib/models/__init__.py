@@ -1,0 +1,24 @@
+"""Every model by its name; each has `fit(train, item_vectors=None)`, `score(users)` and `recommend(users, k)`."""
+
+from recsys_lib.models.als import ALS
+from recsys_lib.models.base import Recommender
+from recsys_lib.models.factorisation import BiasedMF, PureSVD
+from recsys_lib.models.linear import EASE, SLIM
+from recsys_lib.models.neighbours import ItemKNN, RP3beta, UserKNN
+from recsys_lib.models.simple import Popularity, Random
+from recsys_lib.topk import TopK
+
+__all__ = [
+    "ALS",
+    "EASE",
+    "SLIM",
+    "BiasedMF",
+    "ItemKNN",
+    "Popularity",
+    "PureSVD",
+    "RP3beta",
+    "Random",
+    "Recommender",
+    "TopK",
+    "UserKNN",
+]

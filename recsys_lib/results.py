@@ -1,0 +1,166 @@
+"""Stored results: experiments that take minutes are run once, kept as CSV, and checked by recomputing a sample.
+
+    python -m recsys_lib.results                 lists the experiments
+    python -m recsys_lib.results cf-baselines    runs what is missing or out of date, row by row, and can be interrupted
+    python -m recsys_lib.results cf-baselines --check    recomputes a fixed sample and compares
+
+An experiment is a list of units (the keys of its rows), a function that computes one row, and one that recomputes
+the figures of a stored row from its stored parameters, which is cheap because nothing is tuned again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy
+from tqdm import tqdm
+
+from recsys_lib import assets
+from recsys_lib.paths import data_folder
+
+EXPERIMENTS = {"cf-baselines": "recsys_lib.experiments.cf_baselines"}
+SOURCES = ("models", "rerank", "metrics", "splits.py")  # what a stored figure depends on
+TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What `run` needs to know.
+
+    Attributes
+    ----------
+    data : names of the assets that it reads
+    units : the keys of the rows, in the order in which they are computed
+    compute : (unit, rows so far) -> the row's other columns
+    recompute : stored row -> {column: figure} to be compared with the stored ones
+    sample : positions of the rows that `check` recomputes
+    """
+
+    data: tuple[str, ...]
+    units: list[dict]
+    compute: Callable[[dict, pd.DataFrame], dict]
+    recompute: Callable[[pd.Series], dict]
+    sample: tuple[int, ...]
+
+
+def experiment(name: str) -> Experiment:
+    if name not in EXPERIMENTS:
+        raise ValueError(f"there is no experiment {name!r}. There are: {', '.join(EXPERIMENTS)}")
+    return importlib.import_module(EXPERIMENTS[name]).EXPERIMENT
+
+
+def path(name: str) -> Path:
+    return data_folder() / "results" / f"{name}.csv"
+
+
+def source_hash() -> str:
+    """One hash over the sources that decide a figure: `models`, `rerank`, `metrics`, `splits`."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in SOURCES:
+        files = [package / source] if source.endswith(".py") else sorted((package / source).rglob("*.py"))
+        for file in files:
+            if file.is_file():
+                digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def load(name: str) -> pd.DataFrame:
+    """The stored rows of an experiment."""
+    if not path(name).is_file():
+        raise FileNotFoundError(f"no stored result {name!r} yet. Make it: python -m recsys_lib.results {name}")
+    return pd.read_csv(path(name))
+
+
+def label(name: str) -> str:
+    """One line that says where the stored table comes from; notebooks print it above the table."""
+    rows = load(name)
+    current = "these sources" if set(rows["sources"]) == {source_hash()} else "earlier sources (recomputed by the tests)"
+    return (
+        f"stored result, {len(rows)} rows, made with {rows['versions'].iloc[0]} and {current}; "
+        f"to make it again: python -m recsys_lib.results {name}"
+    )
+
+
+def run(name: str, *, fresh: bool = False) -> pd.DataFrame:
+    """Compute the rows that are missing or were made by other sources; write the file after each row."""
+    spec, keys = experiment(name), list(experiment(name).units[0])
+    stamp = {
+        "sources": source_hash(),
+        "data_sha256": " ".join(assets.registry()[asset]["sha256"][:12] for asset in spec.data),
+        "versions": f"numpy {np.__version__}, scipy {scipy.__version__}",
+    }
+    kept = load(name) if path(name).is_file() and not fresh else pd.DataFrame()
+    if len(kept):
+        current = (kept["sources"] == stamp["sources"]) & (kept["data_sha256"] == stamp["data_sha256"])
+        kept = kept[current]
+    done = {tuple(row) for row in kept[keys].to_numpy().tolist()} if len(kept) else set()
+    missing = [unit for unit in spec.units if tuple(unit.values()) not in done]
+    with tqdm(missing, desc=name, unit="row") as bar:  # tqdm prints the time left
+        for unit in bar:
+            bar.set_postfix_str(" ".join(str(value) for value in unit.values()))
+            row = {**unit, **spec.compute(unit, kept), **stamp}
+            kept = pd.concat([kept, pd.DataFrame([row])], ignore_index=True)
+            _write(kept, spec, keys, path(name))
+    return load(name)
+
+
+def check(name: str) -> pd.DataFrame:
+    """Recompute the experiment's fixed sample: a frame of stored and recomputed figures with their relative difference."""
+    spec, rows = experiment(name), load(name)
+    table = []
+    for position in spec.sample:
+        row = rows.iloc[position]
+        for column, value in spec.recompute(row).items():
+            table.append(
+                {
+                    "row": " ".join(str(row[key]) for key in spec.units[0]),
+                    "figure": column,
+                    "stored": row[column],
+                    "recomputed": value,
+                    "difference": abs(value - row[column]) / max(abs(row[column]), 1e-12),
+                }
+            )
+    return pd.DataFrame(table)
+
+
+def _write(rows: pd.DataFrame, spec: Experiment, keys: list[str], target: Path) -> None:
+    order = {tuple(unit.values()): place for place, unit in enumerate(spec.units)}
+    rank = [order.get(tuple(row), len(order)) for row in rows[keys].to_numpy().tolist()]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".part", delete=False, newline="") as file:
+        rows.iloc[np.argsort(rank, kind="stable")].to_csv(file, index=False, float_format="%.6g")
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, target)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m recsys_lib.results", description="Run or check stored results.")
+    parser.add_argument("name", nargs="?", choices=list(EXPERIMENTS))
+    parser.add_argument("--check", action="store_true", help="recompute a fixed sample and compare")
+    parser.add_argument("--fresh", action="store_true", help="forget what is stored and compute every row")
+    arguments = parser.parse_args()
+    if not arguments.name:
+        print("\n".join(f"{name:20s} {'stored' if path(name).is_file() else 'not yet'}" for name in EXPERIMENTS))
+        return 0
+    if arguments.check:
+        table = check(arguments.name)
+        print(table.to_string(index=False))
+        return int((table["difference"] > TOLERANCE).any())
+    run(arguments.name, fresh=arguments.fresh)
+    print(f"wrote {path(arguments.name).name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,152 @@
+"""Tuning: random search on a validation split, with one budget for every model."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from recsys_lib import metrics, models
+from recsys_lib.interactions import Interactions
+
+
+@dataclass(frozen=True)
+class LogUniform:
+    """Values between `low` and `high`, uniform in the logarithm; whole numbers if `integer`."""
+
+    low: float
+    high: float
+    integer: bool = False
+
+    def draw(self, rng):
+        value = float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
+        return round(value) if self.integer else float(f"{value:.3g}")
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Values between `low` and `high`."""
+
+    low: float
+    high: float
+
+    def draw(self, rng):
+        return float(f"{rng.uniform(self.low, self.high):.3g}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of `values`."""
+
+    values: tuple
+
+    def draw(self, rng):
+        return self.values[rng.integers(len(self.values))]
+
+
+_NEIGHBOURS = {
+    "k": LogUniform(10, 1000, integer=True),
+    "shrinkage": LogUniform(0.1, 300),
+    "weighting": Choice(("binary", "tfidf", "bm25")),
+}
+
+# What is searched for each model of `recsys_lib.models`; a model without an entry has nothing to tune.
+SPACES: dict[str, dict] = {
+    "UserKNN": {**_NEIGHBOURS, "power": Uniform(0.5, 3)},
+    "ItemKNN": _NEIGHBOURS,
+    "RP3beta": {"k": LogUniform(10, 1000, integer=True), "alpha": Uniform(0.3, 1.6), "beta": Uniform(0, 1)},
+    "PureSVD": {"n_factors": LogUniform(5, 150, integer=True)},
+    "ALS": {
+        "n_factors": LogUniform(8, 64, integer=True),
+        "regularisation": LogUniform(0.1, 300),
+        "alpha": LogUniform(0.3, 30),
+    },
+    "SLIM": {"l1": LogUniform(0.1, 20), "l2": LogUniform(10, 1000)},
+    "EASE": {"l2": LogUniform(30, 5000)},
+    "BiasedMF": {
+        "n_factors": LogUniform(2, 64, integer=True),
+        "regularisation": LogUniform(0.05, 0.5),
+        "bias_regularisation": LogUniform(0.5, 30),
+    },
+}
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found.
+
+    Attributes
+    ----------
+    model : str
+    parameters : dict
+        The best trial's arguments, for `getattr(models, model)(**parameters)`.
+    value : float
+        Its validation score.
+    trials : DataFrame
+        Every trial in the order it was made: parameters, `value`, `seconds` (fit + recommend).
+    """
+
+    model: str
+    parameters: dict
+    value: float
+    trials: pd.DataFrame
+
+    def build(self) -> models.Recommender:
+        """A fresh, unfitted model with the best parameters."""
+        return getattr(models, self.model)(**self.parameters)
+
+
+def trials(model: str, n_trials: int, rng=0, space: dict | None = None) -> list[dict]:
+    """The parameter sets that a search tries: the constructor's defaults first, then random draws."""
+    if n_trials < 1:
+        raise ValueError(f"n_trials must be at least 1, not {n_trials}")
+    space = SPACES.get(model, {}) if space is None else space
+    rng = np.random.default_rng(rng)
+    drawn = [{name: draw.draw(rng) for name, draw in space.items()} for _ in range(n_trials - 1)]
+    return [{}, *drawn] if space else [{}]
+
+
+def tune(
+    model: str,
+    train: Interactions,
+    validation: Interactions,
+    *,
+    n_trials: int = 20,
+    exclude: Interactions | None = None,
+    k: int = 10,
+    metric=metrics.accuracy.ndcg,
+    space: dict | None = None,
+    rng=0,
+    progress=None,
+) -> Tuned:
+    """Random search: fit on `train`, rank for every user, keep the parameters with the best mean validation metric.
+
+    Parameters
+    ----------
+    model : str
+        A name in `recsys_lib.models`, for instance "EASE".
+    train, validation : Interactions
+        With the same rows and columns. The test set has no place here.
+    exclude : Interactions, optional
+        What to mask in the lists (default: train).
+    metric : callable
+        (items, relevant, k) -> per-user values; NaN users are left out.
+    space : dict, optional
+        Parameter -> distribution; default `SPACES[model]`.
+    progress : callable, optional
+        Wraps the list of trials, for instance `notebook.progress`.
+    """
+    if model not in models.__all__:
+        raise ValueError(f"there is no model {model!r} in recsys_lib.models")
+    tried = trials(model, n_trials, rng, space)
+    rows = []
+    for parameters in progress(tried) if progress else tried:
+        started = time.perf_counter()
+        lists = getattr(models, model)(**parameters).fit(train).recommend(k=k, exclude=exclude)
+        value = float(np.nanmean(metric(lists.items, validation.matrix, k=k)))
+        rows.append({**parameters, "value": value, "seconds": time.perf_counter() - started})
+    table = pd.DataFrame(rows)
+    best = int(table["value"].to_numpy().argmax())
+    return Tuned(model, tried[best], float(table["value"][best]), table)

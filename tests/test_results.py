@@ -1,0 +1,107 @@
+"""Stored results: resumed row by row, redone when the sources change, and checked by recomputing."""
+
+import pandas as pd
+import pytest
+
+from recsys_lib import assets, results
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """An experiment of three rows that counts how often each was computed."""
+    calls = []
+
+    def compute(unit, rows):
+        if unit["n"] == toy_state.get("break"):
+            raise KeyboardInterrupt
+        calls.append(unit["n"])
+        return {"square": unit["n"] ** 2, "before": len(rows)}
+
+    toy_state = {}
+    spec = results.Experiment(
+        data=("ml-100k",),
+        units=[{"n": n} for n in (1, 2, 3)],
+        compute=compute,
+        recompute=lambda row: {"square": row["n"] ** 2},
+        sample=(0, 2),
+    )
+    monkeypatch.setattr(results, "experiment", lambda name: spec)
+    monkeypatch.setattr(results, "path", lambda name: tmp_path / f"{name}.csv")
+    return calls, toy_state
+
+
+def test_run_writes_every_row_with_its_origin(toy):
+    table = results.run("toy")
+    assert table["square"].tolist() == [1, 4, 9]
+    assert set(table["sources"]) == {results.source_hash()}
+    assert table["data_sha256"][0] == assets.registry()["ml-100k"]["sha256"][:12]
+    assert "these sources" in results.label("toy")
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(toy):
+    calls, state = toy
+    state["break"] = 3
+    with pytest.raises(KeyboardInterrupt):
+        results.run("toy")
+    assert results.load("toy")["n"].tolist() == [1, 2]
+    state.clear()
+    assert results.run("toy")["n"].tolist() == [1, 2, 3]
+    assert calls == [1, 2, 3]
+
+
+def test_other_sources_make_the_rows_anew(toy, monkeypatch):
+    calls, _ = toy
+    results.run("toy")
+    results.run("toy")
+    assert calls == [1, 2, 3]
+    monkeypatch.setattr(results, "source_hash", lambda: "changed")
+    assert "earlier sources" in results.label("toy")
+    results.run("toy")
+    assert calls == [1, 2, 3, 1, 2, 3]
+
+
+def test_check_finds_a_figure_that_no_longer_holds(toy):
+    results.run("toy")
+    assert (results.check("toy")["difference"] == 0).all()
+    stored = results.load("toy")
+    stored["square"] = [1, 4, 10]
+    stored.to_csv(results.path("toy"), index=False)
+    assert (results.check("toy")["difference"] > results.TOLERANCE).tolist() == [False, True]
+
+
+def test_a_missing_table_names_the_command(toy):
+    with pytest.raises(FileNotFoundError, match=r"python -m recsys_lib\.results toy"):
+        results.load("toy")
+
+
+def test_unknown_experiment():
+    with pytest.raises(ValueError, match="cf-baselines"):
+        results.experiment("nothing")
+
+
+def test_the_source_hash_sees_a_change(tmp_path, monkeypatch):
+    for name in results.SOURCES:
+        target = tmp_path / name
+        if name.endswith(".py"):
+            target.write_text("a")
+        else:
+            target.mkdir()
+            (target / "x.py").write_text("a")
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
+    before = results.source_hash()
+    assert results.source_hash() == before
+    (tmp_path / "models" / "x.py").write_text("b")
+    assert results.source_hash() != before
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", results.EXPERIMENTS)
+def test_stored_results_hold(name):
+    """Rows made by these very sources are taken as they are; after a change, a fixed sample must agree within 2 %."""
+    stored = results.load(name)
+    assert len(stored) == len(results.experiment(name).units)
+    if set(stored["sources"]) != {results.source_hash()}:
+        table = results.check(name)
+        worst = table.loc[table["difference"].idxmax()]
+        assert worst["difference"] <= results.TOLERANCE, f"{worst.to_dict()}; run python -m recsys_lib.results {name}"
+    assert pd.notna(stored["ndcg"]).all() if "ndcg" in stored else True
