@@ -93,7 +93,7 @@ def temporal_global(frame: pd.DataFrame, *, test_share: float = 0.2) -> Split:
     """Cut all rows at one moment: what happened at or after it is the test, and nothing of the future is in train.
 
     The test keeps only users that train knows. Warns with their number when fewer than 20 % of all users can be
-    evaluated: ML-100K leaves under 100.
+    evaluated: ML-100K leaves about a hundred.
     """
     check_frame(frame, need_time=True)
     _check_share(test_share)

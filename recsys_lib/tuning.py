@@ -83,9 +83,9 @@ class Tuned:
     parameters : dict
         The best trial's arguments, for `getattr(models, model)(**parameters)`.
     value : float
-        Its validation score.
+        Its value on the validation set.
     trials : DataFrame
-        Every trial in the order it was made: parameters, `value`, `seconds` (fit + recommend).
+        Every trial in the order it was made: parameters, `value`, `seconds` (fit + judge).
     """
 
     model: str
@@ -116,12 +116,12 @@ def tune(
     n_trials: int = 20,
     exclude: Interactions | None = None,
     k: int = 10,
-    metric=metrics.accuracy.ndcg,
+    objective=None,
     space: dict | None = None,
     rng=0,
     progress=None,
 ) -> Tuned:
-    """Random search: fit on `train`, rank for every user, keep the parameters with the best mean validation metric.
+    """Random search: fit on `train`, judge on `validation`, keep the parameters with the best value.
 
     Parameters
     ----------
@@ -131,8 +131,8 @@ def tune(
         With the same rows and columns. The test set has no place here.
     exclude : Interactions, optional
         What to mask in the lists (default: train).
-    metric : callable
-        (items, relevant, k) -> per-user values; NaN users are left out.
+    objective : callable, optional
+        (fitted model) -> a number, larger is better. Default: mean nDCG@k of the lists against `validation`.
     space : dict, optional
         Parameter -> distribution; default `SPACES[model]`.
     progress : callable, optional
@@ -140,12 +140,17 @@ def tune(
     """
     if model not in models.__all__:
         raise ValueError(f"there is no model {model!r} in recsys_lib.models")
+    if objective is None:
+
+        def objective(fitted):
+            lists = fitted.recommend(k=k, exclude=exclude)
+            return np.nanmean(metrics.accuracy.ndcg(lists.items, validation.matrix, k=k))
+
     tried = trials(model, n_trials, rng, space)
     rows = []
     for parameters in progress(tried) if progress else tried:
         started = time.perf_counter()
-        lists = getattr(models, model)(**parameters).fit(train).recommend(k=k, exclude=exclude)
-        value = float(np.nanmean(metric(lists.items, validation.matrix, k=k)))
+        value = float(objective(getattr(models, model)(**parameters).fit(train)))
         rows.append({**parameters, "value": value, "seconds": time.perf_counter() - started})
     table = pd.DataFrame(rows)
     best = int(table["value"].to_numpy().argmax())

@@ -118,7 +118,9 @@ def _summary(per_user: pd.DataFrame, exposure: np.ndarray, n_users: int) -> pd.S
         "gini": catalogue.gini_of(exposure),
         "entropy": catalogue.entropy_of(exposure),
     }
-    before = [name for name in means if name not in ("novelty", "popularity", "long_tail", "calibration", "serendipity")]
+    before = [
+        name for name in means if name not in ("novelty", "popularity", "long_tail", "calibration", "serendipity")
+    ]
     after = [name for name in means if name not in before]
     ordered = {name: means[name] for name in before} | catalogue_values | {name: means[name] for name in after}
     return pd.Series(ordered | {"n_users": float(n_users)})
@@ -154,7 +156,8 @@ def _check_lists(items: np.ndarray, n_items: int, user_ids: pd.Index) -> None:
     if low.size:
         row, place = low[0]
         raise ValueError(
-            f"the list of user {user_ids[row]!r} holds the item index {items[row, place]}: use 0 to {n_items - 1}, or -1 to pad"
+            f"the list of user {user_ids[row]!r} holds the item index {items[row, place]}. "
+            f"Use 0 to {n_items - 1}, or -1 to pad"
         )
     ordered = np.sort(items, axis=1)
     twice = np.argwhere((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0))
@@ -174,7 +177,9 @@ def _checked_spaces(item_vectors, n_items: int) -> dict[str, np.ndarray]:
             f'item_vectors must be a dict of named arrays such as {{"genre": G, "text": E}}, '
             f"not {type(item_vectors).__name__}: the names become ild_<name>"
         )
-    return {name: _checked_vectors(vectors, n_items, f"item_vectors[{name!r}]") for name, vectors in item_vectors.items()}
+    return {
+        name: _checked_vectors(vectors, n_items, f"item_vectors[{name!r}]") for name, vectors in item_vectors.items()
+    }
 
 
 def _checked_vectors(vectors, n_items: int, name: str) -> np.ndarray:

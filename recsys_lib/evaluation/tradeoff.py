@@ -104,7 +104,7 @@ def held_out_hypervolume(
             kept = _not_dominated(chosen[:, 0, :-1], chosen[:, 1, :-1])
             above = held_out[:, 0, :-1] - reference_share * held_out[:, 0, -1:]
             beyond = held_out[:, 1, :-1] - held_out[:, 1, -1:]
-            result += _areas(np.where(kept, above, 0.0), np.where(kept, beyond, 0.0))
+            result += _areas(np.where(kept, above, 0.0), beyond)
         return result / len(choosing)
 
     value = areas(np.ones((1, len(values))))[0]

@@ -40,7 +40,7 @@ def recall(items, relevant, k: int = 10) -> np.ndarray:
 
 
 def precision(items, relevant, k: int = 10) -> np.ndarray:
-    """Hits among the first k / k, (n_users,). The divisor is k even if the list or the set of relevant items is shorter.
+    """Hits among the first k / k, (n_users,). The divisor is k also where the list is shorter.
 
     >>> from scipy.sparse import csr_matrix
     >>> precision(np.array([[0, 1, -1, -1]]), csr_matrix([[1, 0, 1, 1]]), k=4)

@@ -18,7 +18,9 @@ def exposure(items, n_items: int, k: int = 10) -> np.ndarray:
     """
     items = cut(items, k)
     if items.size and items.max() >= n_items:
-        raise ValueError(f"a list holds the item index {items.max()}, but n_items is {n_items}. Pass the whole catalogue")
+        raise ValueError(
+            f"a list holds the item index {items.max()}, but n_items is {n_items}. Pass the whole catalogue"
+        )
     return np.bincount(items[first_places(items)], minlength=n_items)
 
 

@@ -131,7 +131,7 @@ def unit_rows(vectors) -> np.ndarray:
 
 
 def _by_kernel(items, item_vectors, k, of_kernel) -> np.ndarray:
-    """`of_kernel(kernel (b, k, k), filled (b, k)) -> (b,)` in blocks of users; empty places have zeros in the kernel."""
+    """`of_kernel(kernel (b, k, k), filled (b, k)) -> (b,)` in blocks of users; empty places are zeros in the kernel."""
     items = cut(items, k)
     unit = unit_rows(per_item(item_vectors, items, "item_vectors"))
     result = np.empty(len(items))

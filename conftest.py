@@ -1,0 +1,15 @@
+"""Settings of the two pytest runs: the unit tests, and nbval on the committed notebooks."""
+
+import os
+
+
+def pytest_configure(config):
+    os.environ["RECSYS_HEADLESS"] = "1"  # kernels inherit it: no progress bars in outputs
+    # nbval starts the kernel that the notebook names ("python3"), wherever that may live: use this Python instead.
+    config.option.nbval_current_env = True
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if hasattr(item, "output_timeout"):
+            item.output_timeout = 60  # nbval waits 5 s for the output of a cell by default
