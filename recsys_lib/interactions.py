@@ -30,7 +30,9 @@ def check_frame(frame: pd.DataFrame, *, need_time: bool = False) -> None:
     for name in [column for column in (USER, ITEM, RATING, TIME) if column in frame.columns]:
         bad = np.flatnonzero(frame[name].isna().to_numpy())
         if bad.size:
-            raise ValueError(f"column {name!r} has {bad.size} missing values, the first in row {bad[0]}. Drop those rows")
+            raise ValueError(
+                f"column {name!r} has {bad.size} missing values, the first in row {bad[0]}. Drop those rows"
+            )
     for name in (RATING, TIME):
         if name in frame.columns and not pd.api.types.is_numeric_dtype(frame[name]):
             kind = "seconds as numbers" if name == TIME else "numbers"

@@ -56,7 +56,7 @@ def setup() -> None:
     from recsys_lib import __version__, plotting
 
     plotting.style()
-    pd.set_option("display.width", 110, "display.max_columns", 20, "display.max_colwidth", 60)
+    pd.set_option("display.width", 125, "display.max_columns", 20, "display.max_colwidth", 60)
     # The versions are read from the packages' metadata: importing torch takes seconds, and not every notebook needs it.
     packages = ", ".join(f"{name} {_version(name)}" for name in ("numpy", "pandas", "torch", "transformers"))
     print(f"recsys_lib {__version__} on Python {platform.python_version()}, {packages}")
@@ -147,9 +147,7 @@ def read_record(node) -> dict[str, float]:
 def read_claims(node) -> list[dict]:
     """The claims of an executed notebook: text, value, low, high, status ("held" or "not tested")."""
     return [
-        output["metadata"]["recsys_claim"]
-        for output in _outputs(node)
-        if "recsys_claim" in output.get("metadata", {})
+        output["metadata"]["recsys_claim"] for output in _outputs(node) if "recsys_claim" in output.get("metadata", {})
     ]
 
 
@@ -166,6 +164,8 @@ def _show(text: str, key: str, payload: dict) -> None:
 
 def _short(figure) -> str:
     figure = float(figure)
+    if not math.isfinite(figure):
+        return str(figure)
     if figure == int(figure) and abs(figure) < 1e9:
         return f"{int(figure):,}"
     return f"{figure:,.1f}" if abs(figure) >= 100 else f"{figure:.4g}"

@@ -85,7 +85,9 @@ def load(name: str) -> pd.DataFrame:
 def label(name: str) -> str:
     """One line that says where the stored table comes from; notebooks print it above the table."""
     rows = load(name)
-    current = "these sources" if set(rows["sources"]) == {source_hash()} else "earlier sources (recomputed by the tests)"
+    current = (
+        "these sources" if set(rows["sources"]) == {source_hash()} else "earlier sources (recomputed by the tests)"
+    )
     return (
         f"stored result, {len(rows)} rows, made with {rows['versions'].iloc[0]} and {current}; "
         f"to make it again: python -m recsys_lib.results {name}"
@@ -116,7 +118,7 @@ def run(name: str, *, fresh: bool = False) -> pd.DataFrame:
 
 
 def check(name: str) -> pd.DataFrame:
-    """Recompute the experiment's fixed sample: a frame of stored and recomputed figures with their relative difference."""
+    """Recompute the experiment's fixed sample: a frame of stored and recomputed figures and how far they are apart."""
     spec, rows = experiment(name), load(name)
     table = []
     for position in spec.sample:

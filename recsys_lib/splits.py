@@ -77,7 +77,7 @@ def temporal_per_user(
 
 
 def leave_last_out(frame: pd.DataFrame, *, n_test: int = 1) -> Split:
-    """Each user's last `n_test` rows by (timestamp, item_id) are the test; users with no more than that stay in train."""
+    """Each user's last `n_test` rows by (timestamp, item_id) are the test; users with no more stay in train."""
     check_frame(frame, need_time=True)
     if n_test < 1:
         raise ValueError(f"n_test must be at least 1, not {n_test}")

@@ -114,5 +114,15 @@ def test_unknown_name():
 
 def test_every_pinned_asset_is_complete():
     for name, entry in assets.registry().items():
-        assert set(entry) == {"what", "package", "version", "file", "sha256", "size", "folder", "licence", "homepage"}, name
+        assert set(entry) == {
+            "what",
+            "package",
+            "version",
+            "file",
+            "sha256",
+            "size",
+            "folder",
+            "licence",
+            "homepage",
+        }, name
         assert len(entry["sha256"]) == 64 and entry["file"].endswith(".whl") and entry["version"] in entry["file"]

@@ -35,14 +35,23 @@ CASES = {
     "not a frame": (lambda: Interactions.from_frame([(1, "a")]), "pandas DataFrame"),
     "empty frame": (lambda: Interactions.from_frame(GOOD.iloc[:0]), "empty"),
     "no user column": (lambda: Interactions.from_frame(GOOD.drop(columns="user_id")), "'user_id'"),
-    "no item column": (lambda: Interactions.from_frame(GOOD.rename(columns={"item_id": "movieId"})), "'item_id'.*movieId"),
+    "no item column": (
+        lambda: Interactions.from_frame(GOOD.rename(columns={"item_id": "movieId"})),
+        "'item_id'.*movieId",
+    ),
     "missing user": (lambda: Interactions.from_frame(changed(user_id=[1, 1, np.nan, 2, 2, 3])), "'user_id'.*row 2"),
-    "missing item": (lambda: Interactions.from_frame(changed(item_id=["a", None, "c", "a", "c", "b"])), "'item_id'.*row 1"),
+    "missing item": (
+        lambda: Interactions.from_frame(changed(item_id=["a", None, "c", "a", "c", "b"])),
+        "'item_id'.*row 1",
+    ),
     "NaN rating": (lambda: Interactions.from_frame(changed(rating=[5, 3, 4, np.nan, 1, 2])), "'rating'.*row 3"),
     "infinite rating": (lambda: Interactions.from_frame(changed(rating=[5, np.inf, 4, 4, 1, 2])), "'rating'.*row 1"),
     "negative rating": (lambda: Interactions.from_frame(changed(rating=[5, 3, 4, 4, -1, 2])), "negative.*row 4"),
     "text as rating": (lambda: Interactions.from_frame(changed(rating=list("543412"))), "'rating'.*numbers"),
-    "duplicate pair": (lambda: Interactions.from_frame(changed(item_id=["a", "a", "c", "a", "c", "b"])), "row 1.*drop_duplicates"),
+    "duplicate pair": (
+        lambda: Interactions.from_frame(changed(item_id=["a", "a", "c", "a", "c", "b"])),
+        "row 1.*drop_duplicates",
+    ),
     "string timestamps": (lambda: splits.temporal_per_user(changed(timestamp=list("123456"))), "'timestamp'.*seconds"),
     "datetime timestamps": (
         lambda: splits.leave_last_out(changed(timestamp=pd.date_range("2020", periods=6))),
@@ -97,7 +106,10 @@ CASES = {
     "user ids for rows": (lambda: EASE.recommend(["1"]), "get_indexer"),
     "item out of range": (lambda: EASE.recommend(items=[7]), "index 7"),
     "exclude a matrix": (lambda: EASE.recommend(exclude=TRAIN.matrix), "Interactions"),
-    "exclude other ids": (lambda: EASE.recommend(exclude=Interactions.from_frame(GOOD, item_ids=list("abcd"))), "other"),
+    "exclude other ids": (
+        lambda: EASE.recommend(exclude=Interactions.from_frame(GOOD, item_ids=list("abcd"))),
+        "other",
+    ),
     "fold in other items": (lambda: models.ALS().fit(TRAIN).fold_in(np.ones((1, 5))), "5 columns.*3 items"),
 }
 
@@ -109,7 +121,9 @@ def test_one_clear_error(name):
         call()
 
 
-@pytest.mark.parametrize("name", ["Random", "Popularity", "UserKNN", "ItemKNN", "RP3beta", "ALS", "SLIM", "EASE", "BiasedMF"])
+@pytest.mark.parametrize(
+    "name", ["Random", "Popularity", "UserKNN", "ItemKNN", "RP3beta", "ALS", "SLIM", "EASE", "BiasedMF"]
+)
 def test_one_user_is_enough(name):
     train = Interactions.from_frame(GOOD[GOOD["user_id"] == 1], item_ids=list("abcd"))
     assert getattr(models, name)().fit(train).recommend(k=2).items[0].tolist() == [3, -1]

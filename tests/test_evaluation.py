@@ -136,6 +136,7 @@ def _with(topk, row, place, item):
         (lambda c: c.update(topk=_with(c["topk"], 2, 1, 20)), "item index 20"),
         (lambda c: c.update(topk=_with(c["topk"], 2, 1, -2)), "user 'u2' holds the item index -2"),
         (lambda c: c.update(topk=_with(c["topk"], 2, 1, int(c["topk"].items[2, 0]))), "user 'u2' holds .* twice"),
+        (lambda c: c.update(topk=_with(_with(c["topk"], 2, 0, 0), 2, 3, 0)), "user 'u2' holds the item index 0 twice"),
         (lambda c: c.update(item_vectors={"text": np.ones((19, 3))}), r"\['text'\] has the shape \(19, 3\)"),
         (lambda c: c.update(item_vectors={"text": _nan(4)}), r"item_vectors\['text'\] has NaN .* row 4"),
         (lambda c: c.update(item_vectors=np.ones((20, 3))), "item_vectors must be a dict"),

@@ -70,6 +70,8 @@ def test_the_tail_starts_after_80_percent_of_the_interactions():
     assert novelty.tail([50, 30, 10, 10]).tolist() == [False, False, True, True]  # 80 of 100 are reached exactly
     assert novelty.tail([50, 29, 11, 10]).tolist() == [False, False, False, True]
     assert novelty.tail([1, 1, 1, 1, 0]).tolist() == [False] * 4 + [True]  # equal counts stay together
+    # .55 * 100 is 55.00000000000001 to a computer, and 55 of 100 reach it all the same.
+    assert novelty.tail([55, 25, 20], head_share=0.55).tolist() == [False, True, True]
     assert novelty.tail([3, 9, 1], head_share=1.0).tolist() == [False, False, False]
     values = novelty.long_tail(np.array([[0, 2], [2, 3], [-1, -1]]), [50, 30, 10, 10])
     assert values[:2].tolist() == [0.5, 1.0] and np.isnan(values[2])

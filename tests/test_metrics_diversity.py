@@ -177,7 +177,11 @@ def test_calibration_does_not_weigh_the_history_by_its_values_and_is_worst_for_a
         (lambda items, m: facets.alpha_ndcg(items, m, np.eye(3), alpha=2), "alpha must lie in"),
         (lambda items, m: facets.alpha_ndcg(items, m, np.eye(4)), "item_facets has 4 rows"),
         (lambda items, m: facets.alpha_ndcg(items, m, np.ones(3)), "item_facets must be a table"),
+        (lambda items, m: facets.subtopic_recall(items, np.ones((3, 0))), r"item_facets must be a table .* \(3, 0\)"),
+        (lambda items, m: facets.facet_entropy(items, np.ones(3)), "item_facets must be a table"),
+        (lambda items, m: facets.facet_entropy(items, -np.eye(3)), "item_facets holds negative values"),
         (lambda items, m: facets.calibration(items, m, np.eye(3), alpha=0), "alpha must lie between"),
+        (lambda items, m: facets.calibration(items, m, np.eye(4)), "item_facets has 4 rows, but train has 3 columns"),
         (lambda items, m: facets.calibration(items, m[:0], np.eye(3)), "train has 0 rows"),
     ],
 )

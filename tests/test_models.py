@@ -97,7 +97,11 @@ def test_every_ranker_finds_the_planted_taste(tiny_train, tiny_test, name):
     def ndcg(model):
         return np.nanmean(metrics.accuracy.ndcg(model.fit(tiny_train).recommend(k=10).items, tiny_test.matrix, k=10))
 
-    small = {"PureSVD": {"n_factors": 3}, "ALS": {"n_factors": 3, "regularisation": 1.0}, "EASE": {"l2": 30}}  # for 60 users, not 943
+    small = {
+        "PureSVD": {"n_factors": 3},
+        "ALS": {"n_factors": 3, "regularisation": 1.0},
+        "EASE": {"l2": 30},
+    }  # for 60 users, not 943
     assert ndcg(getattr(models, name)(**small.get(name, {}))) > 1.15 * ndcg(models.Popularity())
 
 
@@ -187,7 +191,8 @@ def test_item_knn_against_loops(tiny_train, weighting):
             [
                 0
                 if i == j
-                else matrix[:, i] @ matrix[:, j]
+                else matrix[:, i]
+                @ matrix[:, j]
                 / (np.linalg.norm(matrix[:, i]) * np.linalg.norm(matrix[:, j]) + shrinkage)
                 for j in range(n_items)
             ]
@@ -233,7 +238,9 @@ def test_biased_mf_recovers_planted_ratings():
     bias_user, bias_item = rng.normal(0, 0.5, 80), rng.normal(0, 0.7, 60)
     taste = rng.normal(0, 0.8, (80, 2)) @ rng.normal(0, 0.8, (2, 60))
     truth = 3 + bias_user[:, None] + bias_item + taste
-    cells = pd.DataFrame([(u, i) for u in range(80) for i in range(60) if rng.random() < 0.5], columns=["user_id", "item_id"])
+    cells = pd.DataFrame(
+        [(u, i) for u in range(80) for i in range(60) if rng.random() < 0.5], columns=["user_id", "item_id"]
+    )
     cells["rating"] = np.clip(truth[cells["user_id"], cells["item_id"]] + rng.normal(0, 0.1, len(cells)), 0, None)
     test = rng.random(len(cells)) < 0.2
     train = Interactions.from_frame(cells[~test], user_ids=range(80), item_ids=range(60))

@@ -19,7 +19,9 @@ def test_fast_run(path, tmp_path):
     if path.parent.name != "solutions":
         assert sum(claim["status"] == "held" for claim in read_claims(run.node)) >= 2
     if run.seconds > LIMIT_SECONDS:
-        warnings.warn(f"{execute.name(path)} took {run.seconds:.0f} s in FAST, the limit is {LIMIT_SECONDS}", stacklevel=1)
+        warnings.warn(
+            f"{execute.name(path)} took {run.seconds:.0f} s in FAST, the limit is {LIMIT_SECONDS}", stacklevel=1
+        )
     assert run.seconds < 3 * LIMIT_SECONDS
 
 

@@ -56,7 +56,9 @@ def test_the_ends_of_the_trade_off(case):
 def test_lists_do_not_change_with_the_unit_of_the_scores(case):
     candidates, vectors = case
     scaled = TopK(candidates.items, candidates.scores * 8, candidates.scale * 8)
-    assert (rerank.mmr(candidates, vectors, trade_off=0.4).items == rerank.mmr(scaled, vectors, trade_off=0.4).items).all()
+    assert (
+        rerank.mmr(candidates, vectors, trade_off=0.4).items == rerank.mmr(scaled, vectors, trade_off=0.4).items
+    ).all()
 
 
 def test_a_user_alone_and_in_small_blocks(case, monkeypatch):

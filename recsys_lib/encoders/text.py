@@ -92,7 +92,9 @@ class TextEncoder:
 
     def _encode(self, texts, progress) -> np.ndarray:
         torch = self._load()
-        order = np.argsort([-len(text) for text in texts], kind="stable")  # texts of a length share a batch: less padding
+        order = np.argsort(
+            [-len(text) for text in texts], kind="stable"
+        )  # texts of a length share a batch: less padding
         batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
         vectors = np.empty((len(texts), self._model.config.hidden_size), np.float32)
         with torch.inference_mode():

@@ -86,8 +86,6 @@ def evaluate(
     spaces = _checked_spaces(item_vectors, train.n_items)
     if item_facets is not None:
         item_facets = _checked_vectors(item_facets, train.n_items, "item_facets")
-        if item_facets.min(initial=0) < 0:
-            raise ValueError("item_facets holds negative values. Pass 0 for 'has it not', above 0 for 'has it'")
     hit, n_relevant = hits(topk.items, test.matrix, k)
     items = topk.items[:, :k]
     _check_lists(items, train.n_items, test.user_ids)

@@ -17,7 +17,19 @@ from recsys_lib.results import Experiment
 N_TRIALS = 20
 # EASE first: the others are compared with it. BiasedMF twice: tuned for what it predicts, and for ranking.
 FOR_RANKING = "BiasedMF, tuned for nDCG"
-MODELS = ("EASE", "SLIM", "ALS", "PureSVD", "RP3beta", "ItemKNN", "UserKNN", "BiasedMF", FOR_RANKING, "Popularity", "Random")
+MODELS = (
+    "EASE",
+    "SLIM",
+    "ALS",
+    "PureSVD",
+    "RP3beta",
+    "ItemKNN",
+    "UserKNN",
+    "BiasedMF",
+    FOR_RANKING,
+    "Popularity",
+    "Random",
+)
 SPLITS = (("A", 0), ("A", 1), ("A", 2), ("Bu", 0))
 FIGURES = ("ndcg", "recall", "ild_genre", "ild_text", "coverage", "exposed_5", "gini", "novelty")
 
@@ -69,9 +81,7 @@ def compute(unit, rows):
     _, (train, validation, seen) = _data(protocol, seed)
     objective = (lambda model: -rmse(model, validation)) if name == "BiasedMF" else None
     class_name = name.split(",")[0]
-    tuned = tuning.tune(
-        class_name, train, validation, n_trials=N_TRIALS, exclude=seen, objective=objective, rng=seed
-    )
+    tuned = tuning.tune(class_name, train, validation, n_trials=N_TRIALS, exclude=seen, objective=objective, rng=seed)
     model = tuned.build()
     report, seconds = _report(model, protocol, seed)
     parameters = json.dumps(tuned.parameters)
@@ -103,4 +113,6 @@ def recompute(row):
 
 
 UNITS = [{"protocol": protocol, "seed": seed, "model": model} for protocol, seed in SPLITS for model in MODELS]
-EXPERIMENT = Experiment(data=("ml-100k", "all-minilm-l6-v2"), units=UNITS, compute=compute, recompute=recompute, sample=(0, 5, 31))
+EXPERIMENT = Experiment(
+    data=("ml-100k", "all-minilm-l6-v2"), units=UNITS, compute=compute, recompute=recompute, sample=(0, 5, 31)
+)

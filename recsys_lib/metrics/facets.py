@@ -48,7 +48,7 @@ def subtopic_recall(items, item_facets, k: int = 10) -> np.ndarray:
     array([0.3333, 1.    ])
     """
     items = cut(items, k)
-    has = _membership(per_item(item_facets, items, "item_facets"))
+    has = _membership(_facet_table(item_facets, items))
     return (list_sums(items, has) > 0).mean(axis=1)
 
 
@@ -61,7 +61,7 @@ def facet_entropy(items, item_facets, k: int = 10) -> np.ndarray:
     array([0.    , 1.0397])
     """
     items = cut(items, k)
-    mix = _normalised(list_sums(items, _normalised(per_item(item_facets, items, "item_facets"))))
+    mix = _normalised(list_sums(items, _normalised(_facet_table(item_facets, items))))
     return np.where(mix.any(axis=1), np.abs(-(mix * np.log(np.where(mix > 0, mix, 1))).sum(axis=1)), np.nan)
 
 
@@ -89,8 +89,10 @@ def calibration(items, train, item_facets, k: int = 10, *, alpha: float = 0.01) 
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, not {alpha}: at 0 a missing facet costs infinity")
     items = cut(items, k)
-    mixes = _normalised(per_item(item_facets, items, "item_facets"))
+    mixes = _normalised(_facet_table(item_facets, items))
     train = binary_csr(train, len(items), "train")
+    if len(mixes) != train.shape[1]:
+        raise ValueError(f"item_facets has {len(mixes)} rows, but train has {train.shape[1]} columns")
     wanted = _normalised(_history_sums(train, mixes))
     offered = (1 - alpha) * _normalised(list_sums(items, mixes)) + alpha * wanted
     present = wanted > 0
@@ -104,7 +106,7 @@ def alpha_ndcg_from_hits(items, hit, relevant, item_facets, k: int, *, alpha: fl
         raise ValueError(f"alpha must lie in [0, 1], not {alpha}")
     items = cut(items, k)
     relevant = binary_csr(relevant, len(items), "relevant")
-    has = _membership(item_facets)
+    has = _membership(_facet_table(item_facets, items))
     if len(has) != relevant.shape[1]:
         raise ValueError(f"item_facets has {len(has)} rows, but relevant has {relevant.shape[1]} columns")
     gained = np.zeros(len(items))
@@ -165,10 +167,18 @@ def _greedy_gains(candidates: np.ndarray, k: int, alpha: float) -> np.ndarray:
 _IDEAL_CELLS = 250_000  # candidates x facets of a block of the greedy ideal: 2 MB, which stays in the cache
 
 
+def _facet_table(item_facets, items: np.ndarray) -> np.ndarray:
+    item_facets = per_item(item_facets, items, "item_facets")
+    if item_facets.ndim != 2 or item_facets.shape[1] == 0:
+        raise ValueError(
+            f"item_facets must be a table (n_items, n_facets) with one facet at least, not of shape {item_facets.shape}"
+        )
+    if item_facets.min(initial=0) < 0:
+        raise ValueError("item_facets holds negative values. Pass 0 for 'has it not', above 0 for 'has it'")
+    return item_facets
+
+
 def _membership(item_facets) -> np.ndarray:
-    item_facets = np.asarray(item_facets)
-    if item_facets.ndim != 2:
-        raise ValueError(f"item_facets must be a table (n_items, n_facets), not {item_facets.ndim}-dimensional")
     return (item_facets > 0).astype(float)
 
 

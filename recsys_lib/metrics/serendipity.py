@@ -15,7 +15,8 @@ def serendipity(items, relevant, item_counts, k: int = 10) -> np.ndarray:
     with p(r) = (N + 1 - r) / N for rank r in the user's list, the same with the popularity rank of the item for
     p_pop (1 = most popular; items with equal counts share a rank and the next count gets the next number), and
     p_pop = 0 for items without training interactions. N is the number of items. Range [0, 1), higher = better. NaN
-    for users with nothing relevant, as in the accuracy metrics (RecTools gives them 0).
+    for users with nothing relevant, as in the accuracy metrics (RecTools gives them 0); a list shorter than k is
+    divided by k all the same (RecTools divides by its length).
 
     This is the definition of RecTools, and it is a choice: the other one in use, of the recommenders project, is
     (1 - mean similarity to the history) x relevance, and so depends on an item space, which a re-ranker may have

@@ -11,7 +11,7 @@ from recsys_lib.models.base import Recommender
 
 
 class PureSVD(Recommender):
-    """Truncated SVD of the interaction matrix, missing cells as zeros: score = x_u V V' (Cremonesi et al., RecSys 2010).
+    """Truncated SVD of the interaction matrix, missing cells as zeros: x_u V V' (Cremonesi et al., RecSys 2010).
 
     Parameters
     ----------

@@ -58,7 +58,9 @@ def mmr(
     if order == "relevance":
         picks.sort(axis=1)
     return TopK(
-        np.take_along_axis(candidates.items, picks, 1), np.take_along_axis(candidates.scores, picks, 1), candidates.scale
+        np.take_along_axis(candidates.items, picks, 1),
+        np.take_along_axis(candidates.scores, picks, 1),
+        candidates.scale,
     )
 
 

@@ -22,7 +22,7 @@ RELATIVE, ABSOLUTE = 0.02, 0.002
 
 @dataclass(frozen=True)
 class Run:
-    """One executed notebook: `seconds`, `node` (the executed notebook, None if it failed), `error` ("" if it passed)."""
+    """One executed notebook: `seconds`, `node` (None if it failed), `error` ("" if it passed)."""
 
     path: Path
     seconds: float
@@ -34,9 +34,15 @@ def notebooks(only: str = "") -> list[Path]:
     """The repository's notebooks and then their solutions, in reading order; `only` keeps the numbers that start so."""
     root = repository_root()
     if root is None:
-        raise SystemExit("the notebooks are not part of the installed package: run this in a checkout of the repository")
+        raise SystemExit(
+            "the notebooks are not part of the installed package: run this in a checkout of the repository"
+        )
     folder = root / "notebooks"
-    return [path for path in [*sorted(folder.glob("*.ipynb")), *sorted(folder.glob("solutions/*.ipynb"))] if path.name.startswith(only)]
+    return [
+        path
+        for path in [*sorted(folder.glob("*.ipynb")), *sorted(folder.glob("solutions/*.ipynb"))]
+        if path.name.startswith(only)
+    ]
 
 
 def name(path: Path) -> str:
@@ -124,7 +130,7 @@ def refresh(path: Path, run: Run) -> list[str]:
         file.write(content)
     os.chmod(file.name, 0o644)
     os.replace(file.name, path)
-    return compare_metrics(read_record(node), before)
+    return compare_metrics(read_record(node), before) if before else []
 
 
 @contextmanager
@@ -133,7 +139,7 @@ def kernel_environment():
     with tempfile.TemporaryDirectory(prefix="recsys-kernel-") as folder:
         spec = Path(folder) / "kernels" / "recsys"
         spec.mkdir(parents=True)
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"]
         (spec / "kernel.json").write_text(
             json.dumps({"argv": command, "display_name": "recsys", "language": "python"}), encoding="utf-8"
         )

@@ -3,9 +3,10 @@
     python tests/benchmarks/metrics_vs_loop.py                    # MovieLens-100K's shape, then up to 100,000 lists
     python tests/benchmarks/metrics_vs_loop.py --sizes 943 10000
 
-The loop is what one writes first: for each user, sets for the hits, NumPy for the vectors of one list (which is
-kinder to the loop than pure Python). Before anything is timed, both must give the same values. Times are the
-best of `--repeats` interleaved runs; only ratios mean something on a shared machine.
+Prints one Markdown table. The loop is what one writes first: for each user, sets for the hits, NumPy for the
+vectors of one list (which is kinder to the loop than pure Python). Before anything is timed, both must give the
+same values. Times are the best of `--repeats` interleaved runs; only ratios mean something on a shared machine.
+The last column is the report's cost a list relative to that at the smallest size: 1 or less = flat.
 """
 
 from __future__ import annotations
@@ -145,15 +146,17 @@ def best_times(functions, repeats):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[943, 10_000, 100_000], help="numbers of lists")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[943, 1000, 10_000, 100_000], help="numbers of lists")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--loop-limit", type=int, default=10_000, help="above so many lists the loop is not run")
     parser.add_argument("--n-items", type=int, default=1682)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     shape = {"n_items": options.n_items, "n_facets": 19, "d_text": 384, "n_train": 79, "n_test": 25, "k": 10}
-    print(f"lists of 10, {shape['n_items']:,} items, 19 facets, spaces of 19 and 384 dimensions")
-    print(f"{'lists':>8}  {'report s':>9}  {'us a list':>9}  {'loop s':>8}  {'loop / report':>13}")
+    print(f"Lists of 10, {shape['n_items']:,} items, 19 facets, spaces of 19 and 384 dimensions.\n")
+    print("| lists | report, s | loop, s | report / loop | report, µs a list | relative to the first row |")
+    print("|--:|--:|--:|--:|--:|--:|")
+    first = None
     for size in options.sizes:
         topk, train, test, spaces, facets = make_case(size, rng=options.seed, **shape)
 
@@ -170,8 +173,10 @@ def main():
                 assert math.isclose(summary[name], value, rel_tol=1e-5), f"{name}: {summary[name]} and {value}"
         repeats = options.repeats if size < 50_000 else 2
         seconds = best_times([report, loop] if with_loop else [report], repeats)
-        row = f"{size:>8,}  {seconds[0]:>9.4f}  {1e6 * seconds[0] / size:>9.1f}"
-        print(row + (f"  {seconds[1]:>8.3f}  {seconds[1] / seconds[0]:>13.1f}" if with_loop else "  not run"))
+        a_list = seconds[0] / size
+        first = first or a_list
+        against = f"{seconds[1]:.3f} | {seconds[0] / seconds[1]:.3f}" if with_loop else "not run | not run"
+        print(f"| {size:,} | {seconds[0]:.4f} | {against} | {1e6 * a_list:.1f} | {a_list / first:.2f} |", flush=True)
 
 
 if __name__ == "__main__":
