@@ -8,7 +8,7 @@ export PYTHONUNBUFFERED := 1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tutorial test test-unit test-notebooks lint lab refresh expected results lock clean
+.PHONY: help tutorial test test-unit lint lab refresh expected results lock clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -34,7 +34,7 @@ test-unit: $(READY) ## the fast part: unit tests and doctests, under a minute
 
 lint: $(READY) ## ruff, on the library, the tests and the notebooks
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check recsys_lib tests
+	$(BIN)/ruff format --check .
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks

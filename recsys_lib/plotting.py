@@ -59,11 +59,24 @@ def labelled_scatter(table: pd.DataFrame, x: str, y: str, *, ax=None, x_error=No
             capsize=2,
             elinewidth=1,
         )
-        ax.annotate(
-            str(name), (point[x], point[y]), xytext=(6, 5), textcoords="offset points", fontsize=9.5, color="#333333"
-        )
     ax.margins(0.12)
+    _label(ax, table[[x, y]])
     return ax
+
+
+def _label(ax, points: pd.DataFrame) -> None:
+    """Write each point's name beside it, at the first of a few places where it covers no other name or point."""
+    ax.figure.draw_without_rendering()  # applies the layout, so that places in pixels are known
+    renderer = ax.figure.canvas.get_renderer()
+    taken = [mpl.transforms.Bbox.from_bounds(px - 5, py - 5, 10, 10) for px, py in ax.transData.transform(points)]
+    for name, point in points.iterrows():
+        text = ax.annotate(str(name), tuple(point), textcoords="offset points", fontsize=9.5, color="#333333")
+        for dx, dy in ((7, 4), (7, -12), (-7, 4), (-7, -12), (7, 16), (7, -24), (-7, 16), (-7, -24)):
+            text.set(position=(dx, dy), horizontalalignment="left" if dx > 0 else "right")
+            box = text.get_window_extent(renderer)
+            if not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
 
 
 def intervals(table: pd.DataFrame, *, value="value", low="low", high="high", ax=None, reference: float | None = 0.0):
@@ -81,27 +94,33 @@ def intervals(table: pd.DataFrame, *, value="value", low="low", high="high", ax=
 
 
 def concept_graph(boxes: dict, arrows, *, ax=None):
-    """Boxes and arrows. boxes: name -> (x, y, text, colour index); arrows: (from, to[, label])."""
+    """Boxes and arrows. boxes: name -> (x, y, text, colour index); arrows: (from, to)."""
     ax = ax or plt.gca()
     ax.set_axis_off()
+    drawn = {}
     for name, (x, y, text, colour) in boxes.items():
-        ax.annotate(
+        drawn[name] = ax.annotate(
             text,
             (x, y),
             ha="center",
             va="center",
             fontsize=10,
             bbox={"boxstyle": "round,pad=0.5", "fc": COLOURS[colour] + "22", "ec": COLOURS[colour], "lw": 1.4},
-            gid=name,
-        )
-    for start, end, *label in arrows:
+        ).get_bbox_patch()
+    for start, end in arrows:
         (x0, y0), (x1, y1) = boxes[start][:2], boxes[end][:2]
         ax.annotate(
             "",
             (x1, y1),
             (x0, y0),
-            arrowprops={"arrowstyle": "-|>", "color": "#555555", "shrinkA": 38, "shrinkB": 40, "lw": 1.3},
+            arrowprops={
+                "arrowstyle": "-|>",
+                "color": "#555555",
+                "lw": 1.3,
+                "patchA": drawn[start],
+                "patchB": drawn[end],
+                "shrinkA": 2,
+                "shrinkB": 2,
+            },
         )
-        if label:
-            ax.text((x0 + x1) / 2, (y0 + y1) / 2 + 0.08, label[0], ha="center", fontsize=8.5, color="#555555")
     return ax
