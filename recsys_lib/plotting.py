@@ -70,7 +70,9 @@ def _label(ax, points: pd.DataFrame) -> None:
     renderer = ax.figure.canvas.get_renderer()
     taken = [mpl.transforms.Bbox.from_bounds(px - 5, py - 5, 10, 10) for px, py in ax.transData.transform(points)]
     for name, point in points.iterrows():
-        text = ax.annotate(str(name), tuple(point), textcoords="offset points", fontsize=9.5, color="#333333")
+        text = ax.annotate(
+            str(name), tuple(point), xytext=(7, 4), textcoords="offset points", fontsize=9.5, color="#333333"
+        )
         for dx, dy in ((7, 4), (7, -12), (-7, 4), (-7, -12), (7, 16), (7, -24), (-7, 16), (-7, -24)):
             text.set(position=(dx, dy), horizontalalignment="left" if dx > 0 else "right")
             box = text.get_window_extent(renderer)
