@@ -27,7 +27,7 @@ tutorial: $(READY) ## run every notebook, build build/site/index.html, print the
 test: lint $(READY) ## everything that CI runs: lint, unit tests, contract, every notebook twice
 	$(BIN)/python -m pytest -q -m "not notebooks"
 	$(BIN)/python -m pytest -q -m notebooks -s tests/test_notebooks.py
-	$(BIN)/python -m pytest -q --nbval-lax -p no:doctest notebooks
+	$(BIN)/python -m pytest -q --nbval-lax notebooks
 
 test-unit: $(READY) ## the fast part: unit tests and doctests, under a minute
 	$(BIN)/python -m pytest -q -m "not notebooks and not data"
