@@ -114,8 +114,10 @@ def record(figures: dict) -> None:
 
     Names that end in `_seconds`, `_mb` or `_ratio` are shown but not compared between machines.
     """
+    if not figures:
+        raise ValueError("record takes at least one named figure")
     for name, figure in figures.items():
-        if not isinstance(figure, int | float | np.number) or not math.isfinite(figure):
+        if isinstance(figure, bool) or not isinstance(figure, int | float | np.number) or not math.isfinite(figure):
             raise ValueError(f"record takes finite numbers, but {name!r} is {figure!r}")
     width = max(map(len, figures))
     text = "\n".join(f"{name:<{width}}  {_short(figure)}" for name, figure in figures.items())

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 from pathlib import Path
+
+from IPython.core.inputtransformer2 import TransformerManager
 
 from recsys_lib import notebook as helpers
 
 SECTIONS = ("You will learn", "Before you start", "Check your understanding", "Recap", "Exercises")
+# The look-behind spares addresses on the web (https://example.org/home/x); file:// and C:/ are no such addresses.
 MACHINE_PATH = re.compile(
-    r"(?<![\w.:/])(?:/(?:home|root|tmp|Users|work|mnt|opt|var|usr)/[\w.-]+|[A-Z]:\\\\?\w+)|site-packages"
+    r"(?:(?<![\w.:/])|(?<=file://)|(?<=\b[A-Za-z]:))/(?:home|root|tmp|Users|work|mnt|opt|private|var|usr)/[\w.-]+"
+    r"|\b[C-Hc-h]:\\{1,2}\w{2,}|(?:site|dist)-packages"
 )
-WARNING = re.compile(r"\b\w*Warning:|\bDeprecat")
+WARNING = re.compile(r"\b\w*Warning:|\bWARNING\b|\bDeprecat")
 SIZE_LIMIT = 500_000
 
 
 def check(node, path: Path) -> list[str]:
     """Every rule that applies to the notebook at `path` (solutions have fewer)."""
-    rules = [executed, outputs, clean, cells, setup, parameters]
-    rules += (
-        [solution_title] if path.parent.name == "solutions" else [title, sections, exercises, recorded, claims, figures]
-    )
+    if not list(_code(node)):
+        return ["the notebook has no code cell"]
+    rules = [*COMMON, *(SOLUTION if path.parent.name == "solutions" else LESSON)]
     return [problem for rule in rules for problem in rule(node, path)] + size(path)
 
 
@@ -60,10 +65,14 @@ def outputs(node, path) -> list[str]:
 
 
 def clean(node, path) -> list[str]:
-    """No widget state, no path of the machine that ran it."""
+    """No widget state, no path of the machine that ran it, neither in a cell nor in what a tool left beside it."""
     problems = ["the metadata hold widget state"] if "widgets" in node.metadata else []
+    if found := MACHINE_PATH.search(json.dumps(node.metadata)):
+        problems.append(f"the metadata hold a machine path: {found.group(0)}")
     for index, cell in enumerate(node.cells):
-        texts = [cell.source, *(_text(output) for output in cell.get("outputs", []))]
+        texts = [cell.source, json.dumps(cell.metadata)]
+        for output in cell.get("outputs", []):
+            texts += [_text(output), json.dumps(output.get("metadata", {}))]
         for text in texts:
             if found := MACHINE_PATH.search(text):
                 problems.append(f"cell {index} holds a machine path: {found.group(0)}")
@@ -99,7 +108,7 @@ def parameters(node, path) -> list[str]:
     if not re.search(r"^FAST: bool = False", cell.source, re.MULTILINE):
         problems.append(f"cell {index} (parameters) does not set FAST: bool = False")
     for line in cell.source.splitlines():
-        if line.strip() and not line.startswith("#") and not re.match(r"[A-Z_0-9]+: [\w\[\], |]+ = ", line):
+        if line.strip() and not line.startswith("#") and not _is_plain(line):
             problems.append(f"cell {index} (parameters) has more than plain annotations: {line}")
     return problems
 
@@ -135,7 +144,9 @@ def sections(node, path) -> list[str]:
             marks.setdefault(heading, index)
         if cell.cell_type == "code" and "parameters" in cell.metadata.get("tags", []):
             marks["parameters"] = index
-    order = [*SECTIONS[:2], "parameters", *SECTIONS[2:]]
+    code = [index for index, _ in _code(node)]
+    marks["setup cell"], marks["record cell"] = code[0], code[-1]
+    order = [*SECTIONS[:2], "setup cell", "parameters", *SECTIONS[2:], "record cell"]
     problems = [f'the section "{name}" is missing' for name in order if name not in marks]
     places = [(marks[name], name) for name in order if name in marks]
     for (place, name), (following, after) in zip(places, places[1:], strict=False):
@@ -167,11 +178,19 @@ def recorded(node, path) -> list[str]:
 
 def claims(node, path) -> list[str]:
     """At least two claims are tested in FAST, and all are tested in the committed outputs."""
-    source = "\n".join(cell.source for _, cell in _code(node))
-    fast = source.count("notebook.claim(") - source.count("needs_default=True")
-    problems = [] if fast >= 2 else [f"only {max(fast, 0)} claims are tested in FAST, two are needed"]
-    untested = [claim["text"] for claim in helpers.read_claims(node) if claim["status"] != "held"]
-    return problems + [f"the claim was not tested: {text}" for text in untested]
+    calls, problems = [], []
+    for index, cell in _code(node):
+        try:
+            calls += _claim_calls(cell.source)
+        except SyntaxError as error:
+            problems.append(f"cell {index} is not Python: {error.msg}")
+    fast = sum("needs_default" not in {keyword.arg for keyword in call.keywords} for call in calls)
+    if fast < 2:
+        problems.append(f"only {fast} claims are tested in FAST, two are needed")
+    made = helpers.read_claims(node)
+    if len(made) < len(calls):
+        problems.append(f"{len(calls)} claims stand in the cells, but the outputs hold {len(made)}")
+    return problems + [f"the claim was not tested: {claim['text']}" for claim in made if claim["status"] != "held"]
 
 
 def figures(node, path) -> list[str]:
@@ -179,7 +198,10 @@ def figures(node, path) -> list[str]:
     problems, prose = [], False
     for index, cell in enumerate(node.cells):
         if cell.cell_type == "markdown":
-            prose = True
+            parts = re.split(r"^#{1,2} .*$", cell.source, flags=re.MULTILINE)
+            # A new section starts without prose; the headings inside one are no prose either.
+            says = bool(re.sub(r"^#+ .*$", "", parts[-1], flags=re.MULTILINE).strip())
+            prose = says or (prose and len(parts) == 1)
         elif any("image/png" in output.get("data", {}) for output in cell.outputs) and not prose:
             problems.append(f"cell {index} shows a figure that no prose introduces")
     return problems
@@ -189,6 +211,24 @@ def _code(node):
     return ((index, cell) for index, cell in enumerate(node.cells) if cell.cell_type == "code")
 
 
+def _claim_calls(source: str) -> list[ast.Call]:
+    """The calls of notebook.claim in a cell, magics allowed; a comment or a string that mentions one is none."""
+    tree = ast.parse(TransformerManager().transform_cell(source))
+    return [
+        call for call in ast.walk(tree) if isinstance(call, ast.Call) and ast.unparse(call.func) == "notebook.claim"
+    ]
+
+
+def _is_plain(line: str) -> bool:
+    """Whether a line is `NAME: type = literal`."""
+    try:
+        (statement,) = ast.parse(line).body
+        ast.literal_eval(statement.value)
+    except (SyntaxError, ValueError, AttributeError):
+        return False
+    return isinstance(statement, ast.AnnAssign) and re.fullmatch(r"[A-Z][A-Z_0-9]*", statement.target.id) is not None
+
+
 def _prose(cell) -> str:
     return cell.source if cell.cell_type == "markdown" else ""
 
@@ -196,3 +236,8 @@ def _prose(cell) -> str:
 def _text(output) -> str:
     text = output.get("text", "") or output.get("data", {}).get("text/plain", "")
     return "".join(text)
+
+
+COMMON = (executed, outputs, clean, cells, setup, parameters)
+LESSON = (title, sections, exercises, recorded, claims, figures)
+SOLUTION = (solution_title,)

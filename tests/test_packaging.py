@@ -1,11 +1,16 @@
 """The set-up says one thing in all its files: pyproject, constraints, environment, Makefile, CI, READMEs."""
 
+import os
 import re
+import shutil
+import subprocess
 import sys
+from collections import Counter
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import recsys_lib
@@ -36,7 +41,9 @@ DECLARED = [
 def pins():
     lines = [line for line in read("constraints.txt").splitlines() if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[\w.-]+==[\w.]+( ;.*)?", line) for line in lines), "constraints.txt holds exact pins only"
-    return {canonicalize_name(line.split("==")[0]): line.split("==")[1].split()[0] for line in lines}
+    names = [canonicalize_name(line.split("==")[0]) for line in lines]
+    assert [name for name, count in Counter(names).items() if count > 1] == [], "one pin a package"
+    return {name: line.split("==")[1].split()[0] for name, line in zip(names, lines, strict=True)}
 
 
 @pytest.mark.parametrize("requirement", DECLARED, ids=str)
@@ -46,6 +53,11 @@ def test_every_dependency_has_a_lower_bound_and_a_pin_that_meets_it(requirement)
         assert requirement.specifier.contains(pins()[canonicalize_name(requirement.name)])
 
 
+def test_extras_are_the_ones_that_all_installs():
+    extras = PROJECT["optional-dependencies"]
+    assert {f"recsys-lib[{','.join(name for name in extras if name != 'all')}]"} == set(extras["all"])
+
+
 def test_torch_is_pinned_as_agreed():
     assert pins()["torch"] == "2.13.0" and pins()["numpy"].startswith("2.") and pins()["transformers"].startswith("5.")
 
@@ -53,11 +65,14 @@ def test_torch_is_pinned_as_agreed():
 def test_conda_users_get_the_same():
     dependencies = yaml.safe_load(read("environment.yml"))["dependencies"]
     assert {"pip": ["-c constraints.txt", "-e .[all]"]} in dependencies and "pip" in dependencies
+    (python,) = [line.split("=")[1] for line in dependencies if str(line).startswith("python=")]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python)
 
 
 def test_ci_is_make_test_and_nothing_else():
     commands = [line for line in read(".ci/run").splitlines() if line and not line.startswith(("#", "set ", "cd "))]
     assert commands == ["make test"]
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
 def test_the_makefile_explains_its_targets():
@@ -67,18 +82,41 @@ def test_the_makefile_explains_its_targets():
     assert phony == explained
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_help_lists_every_target():
+    makefile = read("Makefile")
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^ +make ([a-z-]+) +\S", shown, re.MULTILINE)) == set(
+        re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE).group(1).split()
+    )
+
+
 @pytest.mark.parametrize("name", READMES)
 def test_readme_names_what_is_there(name):
     text, makefile = read(name), read("Makefile")
-    for target in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.MULTILINE):
+    targets = set(re.findall(r"(?:^|`)make (?:[A-Z_]+=\S+ )*([a-z-]+)", text, re.MULTILINE))
+    assert {"tutorial", "test"} <= targets
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text) + re.findall(r'(?:src|href)="(?!https?:|#)([^"#]+)', text)
+    assert any(link.endswith(".png") for link in links)
+    for link in links:
         assert (ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_readme_lists_every_notebook(name):
+    listed = re.findall(r"^\| (\d\d) \|.*\]\((notebooks/\S+\.ipynb)\)", read(name), re.MULTILINE)
+    there = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert listed == [(path.name[:2], f"notebooks/{path.name}") for path in there]
 
 
 def test_the_translation_has_the_same_parts():
     english, chinese = map(read, READMES)
-    assert len(re.findall("^## ", english, re.MULTILINE)) == len(re.findall("^## ", chinese, re.MULTILINE))
+    for part in ("^## ", "^```", "^- ", r"^\| ", r"!\["):
+        found = [len(re.findall(part, text, re.MULTILINE)) for text in (english, chinese)]
+        assert found[0] == found[1], f"{found[0]} and {found[1]} of {part}"
+    assert len(re.findall("[\u4e00-\u9fff]", chinese)) > 500
     blocks = [re.findall(r"```(?:python|bash)\n(.*?)```", text, re.DOTALL) for text in (english, chinese)]
     code = [[re.sub(r" *#.*", "", block) for block in each] for each in blocks]
     assert code[0] == code[1] and len(code[0]) >= 3
@@ -88,4 +126,5 @@ def test_one_version():
     version = PROJECT["version"]
     assert recsys_lib.__version__ == version
     assert re.search(rf"^version: {re.escape(version)}$", read("CITATION.cff"), re.MULTILINE)
-    assert f"## {version} " in read("CHANGELOG.md")
+    (released,) = re.findall(r"^date-released: (\S+)$", read("CITATION.cff"), re.MULTILINE)
+    assert f"## {version} — {released}\n" in read("CHANGELOG.md")

@@ -139,7 +139,7 @@ def kernel_environment():
     with tempfile.TemporaryDirectory(prefix="recsys-kernel-") as folder:
         spec = Path(folder) / "kernels" / "recsys"
         spec.mkdir(parents=True)
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"]
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"]
         (spec / "kernel.json").write_text(
             json.dumps({"argv": command, "display_name": "recsys", "language": "python"}), encoding="utf-8"
         )
