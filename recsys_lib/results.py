@@ -18,18 +18,18 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy
 from tqdm import tqdm
 
 from recsys_lib import assets
 from recsys_lib.paths import data_folder
 
 EXPERIMENTS = {"cf-baselines": "recsys_lib.experiments.cf_baselines"}
-SOURCES = ("models", "rerank", "metrics", "splits.py")  # what a stored figure depends on
+PACKAGES = ("numpy", "scipy", "torch", "transformers")  # whose versions are stamped on each row
 TOLERANCE = 0.02
 
 
@@ -44,6 +44,7 @@ class Experiment:
     compute : (unit, rows so far) -> the row's other columns
     recompute : stored row -> {column: figure} to be compared with the stored ones
     sample : positions of the rows that `check` recomputes
+    sources : files and folders of the library whose bytes decide the figures: models, re-rankers, metrics, splits
     """
 
     data: tuple[str, ...]
@@ -51,6 +52,7 @@ class Experiment:
     compute: Callable[[dict, pd.DataFrame], dict]
     recompute: Callable[[pd.Series], dict]
     sample: tuple[int, ...]
+    sources: tuple[str, ...]
 
 
 def experiment(name: str) -> Experiment:
@@ -63,16 +65,22 @@ def path(name: str) -> Path:
     return data_folder() / "results" / f"{name}.csv"
 
 
-def source_hash() -> str:
-    """One hash over the sources that decide a figure: `models`, `rerank`, `metrics`, `splits`."""
+def source_hash(sources: tuple[str, ...]) -> str:
+    """One hash over files and folders, given relative to the library."""
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for source in SOURCES:
-        files = [package / source] if source.endswith(".py") else sorted((package / source).rglob("*.py"))
-        for file in files:
-            if file.is_file():
-                digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
+    for source in sources:
+        found = [package / source] if source.endswith(".py") else sorted((package / source).rglob("*.py"))
+        if not found or not found[0].is_file():
+            raise FileNotFoundError(f"an experiment names the source {source!r}, which is not there")
+        for file in found:
+            digest.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def is_current(name: str) -> bool:
+    """Whether every stored row was made by the sources as they are now."""
+    return set(load(name)["sources"]) == {source_hash(experiment(name).sources)}
 
 
 def load(name: str) -> pd.DataFrame:
@@ -85,9 +93,7 @@ def load(name: str) -> pd.DataFrame:
 def label(name: str) -> str:
     """One line that says where the stored table comes from; notebooks print it above the table."""
     rows = load(name)
-    current = (
-        "these sources" if set(rows["sources"]) == {source_hash()} else "earlier sources (recomputed by the tests)"
-    )
+    current = "these sources" if is_current(name) else "earlier sources (recomputed by the tests)"
     return (
         f"stored result, {len(rows)} rows, made with {rows['versions'].iloc[0]} and {current}; "
         f"to make it again: python -m recsys_lib.results {name}"
@@ -98,9 +104,9 @@ def run(name: str, *, fresh: bool = False) -> pd.DataFrame:
     """Compute the rows that are missing or were made by other sources; write the file after each row."""
     spec, keys = experiment(name), list(experiment(name).units[0])
     stamp = {
-        "sources": source_hash(),
+        "sources": source_hash(spec.sources),
         "data_sha256": " ".join(assets.registry()[asset]["sha256"][:12] for asset in spec.data),
-        "versions": f"numpy {np.__version__}, scipy {scipy.__version__}",
+        "versions": ", ".join(f"{name} {version(name).split('+')[0]}" for name in PACKAGES),
     }
     kept = load(name) if path(name).is_file() and not fresh else pd.DataFrame()
     if len(kept):

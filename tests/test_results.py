@@ -24,6 +24,7 @@ def toy(tmp_path, monkeypatch):
         compute=compute,
         recompute=lambda row: {"square": row["n"] ** 2},
         sample=(0, 2),
+        sources=("splits.py",),
     )
     monkeypatch.setattr(results, "experiment", lambda name: spec)
     monkeypatch.setattr(results, "path", lambda name: tmp_path / f"{name}.csv")
@@ -33,7 +34,7 @@ def toy(tmp_path, monkeypatch):
 def test_run_writes_every_row_with_its_origin(toy):
     table = results.run("toy")
     assert table["square"].tolist() == [1, 4, 9]
-    assert set(table["sources"]) == {results.source_hash()}
+    assert set(table["sources"]) == {results.source_hash(("splits.py",))}
     assert table["data_sha256"][0] == assets.registry()["ml-100k"]["sha256"][:12]
     assert "these sources" in results.label("toy")
 
@@ -54,7 +55,7 @@ def test_other_sources_make_the_rows_anew(toy, monkeypatch):
     results.run("toy")
     results.run("toy")
     assert calls == [1, 2, 3]
-    monkeypatch.setattr(results, "source_hash", lambda: "changed")
+    monkeypatch.setattr(results, "source_hash", lambda sources: "changed")
     assert "earlier sources" in results.label("toy")
     results.run("toy")
     assert calls == [1, 2, 3, 1, 2, 3]
@@ -80,18 +81,16 @@ def test_unknown_experiment():
 
 
 def test_the_source_hash_sees_a_change(tmp_path, monkeypatch):
-    for name in results.SOURCES:
-        target = tmp_path / name
-        if name.endswith(".py"):
-            target.write_text("a")
-        else:
-            target.mkdir()
-            (target / "x.py").write_text("a")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "x.py").write_text("a")
+    (tmp_path / "splits.py").write_text("a")
     monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
-    before = results.source_hash()
-    assert results.source_hash() == before
+    before = results.source_hash(("models", "splits.py"))
+    assert results.source_hash(("models", "splits.py")) == before
     (tmp_path / "models" / "x.py").write_text("b")
-    assert results.source_hash() != before
+    assert results.source_hash(("models", "splits.py")) != before
+    with pytest.raises(FileNotFoundError, match="nothing.py"):
+        results.source_hash(("nothing.py",))
 
 
 @pytest.mark.data
@@ -100,7 +99,7 @@ def test_stored_results_hold(name):
     """Rows made by these very sources are taken as they are; after a change, a fixed sample must agree within 2 %."""
     stored = results.load(name)
     assert len(stored) == len(results.experiment(name).units)
-    if set(stored["sources"]) != {results.source_hash()}:
+    if not results.is_current(name):
         table = results.check(name)
         worst = table.loc[table["difference"].idxmax()]
         assert worst["difference"] <= results.TOLERANCE, f"{worst.to_dict()}; run python -m recsys_lib.results {name}"

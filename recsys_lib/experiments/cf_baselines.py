@@ -114,5 +114,19 @@ def recompute(row):
 
 UNITS = [{"protocol": protocol, "seed": seed, "model": model} for protocol, seed in SPLITS for model in MODELS]
 EXPERIMENT = Experiment(
-    data=("ml-100k", "all-minilm-l6-v2"), units=UNITS, compute=compute, recompute=recompute, sample=(0, 5, 31)
+    data=("ml-100k", "all-minilm-l6-v2"),
+    units=UNITS,
+    compute=compute,
+    recompute=recompute,
+    sample=(0, 5, 31),
+    sources=(
+        "models/als.py",
+        "models/base.py",
+        "models/factorisation.py",
+        "models/linear.py",
+        "models/neighbours.py",
+        "models/simple.py",
+        "metrics",
+        "splits.py",
+    ),
 )
