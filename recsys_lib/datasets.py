@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from recsys_lib import assets
+from recsys_lib.paths import data_folder
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,63 @@ def load(name: str) -> Dataset:
     if name not in loaders:
         raise ValueError(f"there is no data set {name!r}. There are: {', '.join(loaders)}")
     return loaders[name]()
+
+
+def reviews(name: str = "womens-clothing") -> pd.DataFrame:
+    """Texts with stars whose authors are not known: no `Dataset`, because nothing in them is personal.
+
+    Returns
+    -------
+    DataFrame, one row a review in the source's order: `text` (title and review in one string), `rating` (1 to 5),
+    `item_id`, `age` of the author in years, `department`. Reviews without any text, and repeats of a text that
+    stands further up, are left out.
+    """
+    if name != "womens-clothing":
+        raise ValueError(f"there are no reviews {name!r}. There are: womens-clothing")
+    table = pd.read_parquet(assets.fetch(name) / "WomensClothingE-CommerceReviews.parquet.brotli")
+    title, body = (table[column].fillna("").str.strip() for column in ("Title", "Review Text"))
+    title = title.where(title.str.endswith((".", "!", "?")) | (title == ""), title + ".")
+    frame = pd.DataFrame(
+        {
+            "text": (title + " " + body).str.strip(),
+            "rating": table["Rating"],
+            "item_id": table["Clothing ID"],
+            "age": table["Age"],
+            "department": table["Department Name"].fillna("unknown"),
+        }
+    )
+    return frame[(frame["text"] != "") & ~frame["text"].duplicated()].reset_index(drop=True)
+
+
+def features(name: str, field: str) -> tuple[np.ndarray, np.ndarray]:
+    """Derived features of a data set's items: (vectors (n_items, d) float32, mask (n_items,) bool).
+
+    Rows follow `Dataset.items` and have length 1; rows outside the mask are unknown, and 0.
+
+    - "plot": the film's plot as the text encoder reads it, 128 dimensions;
+    - "names": the names of director and leading actors as the text encoder reads them, 128 dimensions;
+    - "people": which people took part, weighted by inverse document frequency;
+    - "language": which languages are spoken.
+
+    The raw texts are not part of this repository: see data/README.md, and `data/build_features.py` for how the files
+    were made. Titles and genres are always there: `TextEncoder().encode(dataset.items["title"])`.
+    """
+    folder = data_folder() / "features"
+    known = sorted(path.stem for path in folder.glob("*.npz"))
+    if f"{name}-{field}" not in known:
+        raise ValueError(
+            f"there is no feature {field!r} of {name!r}. There are (data set-field): {', '.join(known)}. "
+            f"Titles and genres are encoded live: TextEncoder().encode(dataset.items['text'])"
+        )
+    with np.load(folder / f"{name}-{field}.npz") as stored:
+        mask = stored["mask"]
+        if "vectors" in stored:
+            return stored["vectors"].astype(np.float32), mask
+        cells = np.ones(len(stored["indices"]), np.float32), stored["indices"], stored["indptr"]
+        members = sparse.csr_matrix(cells, shape=(len(mask), int(stored["n_columns"]))).toarray()
+    if field == "people":  # someone who is in few films says more about them
+        members *= np.log(len(members) / members.sum(axis=0)) + 1
+    return members / np.maximum(np.linalg.norm(members, axis=1, keepdims=True), 1e-12), mask
 
 
 def _movielens_100k() -> Dataset:

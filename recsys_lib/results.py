@@ -28,7 +28,10 @@ from tqdm import tqdm
 from recsys_lib import assets
 from recsys_lib.paths import data_folder
 
-EXPERIMENTS = {"cf-baselines": "recsys_lib.experiments.cf_baselines"}
+EXPERIMENTS = {
+    "cf-baselines": "recsys_lib.experiments.cf_baselines",
+    "fine-tuning": "recsys_lib.experiments.fine_tuning",
+}
 PACKAGES = ("numpy", "scipy", "torch", "transformers")  # whose versions are stamped on each row
 TOLERANCE = 0.02
 
