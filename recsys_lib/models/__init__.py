@@ -2,6 +2,7 @@
 
 from recsys_lib.models.als import ALS
 from recsys_lib.models.base import Recommender
+from recsys_lib.models.content import L3AE, ColdStart, ContentKNN, ContentProfile, KernelRidgeContent, LinearTextMap
 from recsys_lib.models.factorisation import BiasedMF, PureSVD
 from recsys_lib.models.linear import EASE, SLIM
 from recsys_lib.models.neighbours import ItemKNN, RP3beta, UserKNN
@@ -11,9 +12,15 @@ from recsys_lib.topk import TopK
 __all__ = [
     "ALS",
     "EASE",
+    "L3AE",
     "SLIM",
     "BiasedMF",
+    "ColdStart",
+    "ContentKNN",
+    "ContentProfile",
     "ItemKNN",
+    "KernelRidgeContent",
+    "LinearTextMap",
     "Popularity",
     "PureSVD",
     "RP3beta",

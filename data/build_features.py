@@ -1,0 +1,135 @@
+"""Build the small derived features in data/features/ from raw texts that may not be redistributed.
+
+    python data/build_features.py --raw FOLDER               builds every file of both MovieLens sets
+    python data/build_features.py --raw FOLDER --only plot   builds one field
+
+FOLDER holds `ml-100k_plots.csv` and `ml-1m_plots.csv` with the columns movie_id, title ("Title (Year)"), plot_omdb,
+language, director, actors, as in OMDb's answers to the films' IMDb ids. What is written:
+
+- plot: the plot read by the text encoder, reduced to 128 dimensions;
+- names: the names of director and leading actors read by the text encoder, reduced to 128 dimensions;
+- people: which director and actors an item has, as numbers without names, of people with two items or more;
+- language: which languages a film has, as numbers, of languages with five items or more.
+
+Vectors are float16 rows of length 1. `index.csv` says of each file what it holds, how it was made, and its sha256.
+To remove a feature, delete its file and its line there; to rebuild it, run the command above.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import TruncatedSVD
+
+from recsys_lib import datasets, notebook
+from recsys_lib.encoders import TextEncoder
+
+N_DIMENSIONS = 128
+FOLDER = Path(__file__).parent / "features"
+FIELDS = ("plot", "names", "people", "language")
+ORIGIN = {
+    "plot": "OMDb plot summaries (CC BY-NC 4.0)",
+    "names": "names of director and leading actors, from OMDb",
+    "people": "director and leading actors, from OMDb",
+    "language": "languages, from OMDb",
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Build data/features from raw texts.")
+    parser.add_argument("--raw", type=Path, required=True, help="folder with ml-100k_plots.csv and ml-1m_plots.csv")
+    parser.add_argument("--only", choices=FIELDS, help="build this field only")
+    arguments = parser.parse_args()
+    FOLDER.mkdir(exist_ok=True)
+    for name in ("ml-100k", "ml-1m"):
+        raw = read(arguments.raw / f"{name}_plots.csv", datasets.load(name))
+        for field in [arguments.only] if arguments.only else FIELDS:
+            write(name, field, raw, vectors(raw[field]) if field in ("plot", "names") else sets(raw[field], field))
+
+
+def read(path: Path, dataset: datasets.Dataset) -> pd.DataFrame:
+    """The raw texts in the order of `dataset.items`, joined by title and year; '' where there are none."""
+    if not path.is_file():
+        raise SystemExit(f"{path} is not there. --raw must name a folder with the raw files (see the top of this file)")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False).replace("N/A", "")
+    missing = {"movie_id", "title", "plot_omdb", "language", "director", "actors"} - set(table.columns)
+    if missing:
+        raise SystemExit(f"{path} lacks the columns {sorted(missing)}")
+    # MovieLens-100K counts items as the raw file does; the carrier of MovieLens-1M calls an item "Title (Year)".
+    by_number = pd.api.types.is_integer_dtype(dataset.items.index)
+    table.index = table["movie_id"].astype(int) if by_number else table["title"]
+    unmatched = dataset.items.index.difference(table.index)
+    print(f"{dataset.name}: {len(unmatched)} of {len(dataset.items)} items have no raw text: {list(unmatched)[:5]}")
+    table = table.reindex(dataset.items.index, fill_value="")
+    people = table["director"] + ", " + table["actors"]
+    return pd.DataFrame(
+        {
+            "plot": table["plot_omdb"],
+            "names": [", ".join(split(names)) for names in people],
+            "people": people,
+            "language": table["language"],
+        }
+    )
+
+
+def split(names: str) -> list[str]:
+    """The distinct names of a comma-separated list, in its order."""
+    return list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+
+
+def vectors(texts: pd.Series) -> dict[str, np.ndarray]:
+    """Encoded, reduced by truncated SVD, length 1; a row of zeros where there is no text."""
+    known = (texts != "").to_numpy()
+    encoded = TextEncoder().encode(list(texts[known]), progress=notebook.progress)
+    svd = TruncatedSVD(N_DIMENSIONS, random_state=0)
+    reduced = svd.fit_transform(encoded)
+    rows = np.zeros((len(texts), N_DIMENSIONS), np.float16)
+    rows[known] = reduced / np.linalg.norm(reduced, axis=1, keepdims=True)
+    return {"vectors": rows, "mask": known, "kept": np.float32(svd.explained_variance_ratio_.sum())}
+
+
+def sets(lists: pd.Series, field: str) -> dict[str, np.ndarray]:
+    """Which members each row has, as sorted numbers (CSR); members of too few rows are dropped, names forgotten."""
+    rows = [split(names) for names in lists]
+    counts = Counter(name for row in rows for name in row)
+    # Numbers follow frequency, then a hash: the order of a column says nothing about a name.
+    kept = [name for name in counts if counts[name] >= (2 if field == "people" else 5)]
+    kept.sort(key=lambda name: (-counts[name], hashlib.sha256(name.encode()).hexdigest()))
+    number = {name: column for column, name in enumerate(kept)}
+    members = [sorted(number[name] for name in row if name in number) for row in rows]
+    return {
+        "indices": np.array([column for row in members for column in row], np.int16),
+        "indptr": np.cumsum([0] + [len(row) for row in members]).astype(np.int32),
+        "mask": np.array([bool(row) for row in members]),
+        "n_columns": np.int32(len(kept)),
+    }
+
+
+def write(name: str, field: str, raw: pd.DataFrame, arrays: dict[str, np.ndarray]) -> None:
+    path = FOLDER / f"{name}-{field}.npz"
+    np.savez_compressed(path, item_ids=raw.index.to_numpy().astype(str), **arrays)
+    width = int(arrays["n_columns"]) if "n_columns" in arrays else N_DIMENSIONS
+    line = {
+        "file": path.name,
+        "items": len(raw),
+        "known": int(arrays["mask"].sum()),
+        "columns": width,
+        "variance_kept": round(float(arrays["kept"]), 3) if "kept" in arrays else 1.0,
+        "derived_from": ORIGIN[field],
+        "made_with": "all-minilm-l6-v2, truncated SVD" if field in ("plot", "names") else "data/build_features.py",
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    index = FOLDER / "index.csv"
+    lines = pd.read_csv(index).to_dict("records") if index.is_file() else []
+    lines = [other for other in lines if other["file"] != path.name] + [line]
+    pd.DataFrame(sorted(lines, key=lambda entry: entry["file"])).to_csv(index, index=False)
+    print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {line['known']} items known")
+
+
+if __name__ == "__main__":
+    main()
