@@ -48,6 +48,7 @@ expected: $(READY) ## record the metrics of a FAST run in tests/expected_metrics
 results: $(READY) ## run the stored long experiments that are missing or out of date (resumable)
 	$(BIN)/python -m recsys_lib.results cf-baselines
 	$(BIN)/python -m recsys_lib.results fine-tuning
+	$(BIN)/python -m recsys_lib.results item-tower
 
 lock: ## resolve constraints.txt anew: one pin a package, right for Python 3.10 to 3.13
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install -q uv

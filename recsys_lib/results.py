@@ -31,6 +31,7 @@ from recsys_lib.paths import data_folder
 EXPERIMENTS = {
     "cf-baselines": "recsys_lib.experiments.cf_baselines",
     "fine-tuning": "recsys_lib.experiments.fine_tuning",
+    "item-tower": "recsys_lib.experiments.item_tower",
 }
 PACKAGES = ("numpy", "scipy", "torch", "transformers")  # whose versions are stamped on each row
 TOLERANCE = 0.02

@@ -1,0 +1,211 @@
+"""item-tower: does fine-tuning the encoder as an item tower beat the frozen linear map on cold items (notebook 04)?
+
+ML-100K, positives are ratings of 4 and more, 20 % of the items with five positives are held out; lists rank the cold
+items only. Every setting is chosen on held-out *warm* items of split 0 (the same cut, applied to its training part)
+and kept for the other splits: the linear map takes the best of seven l2; the frozen tower the best of four pairs
+(temperature, learning rate of the map); the fine-tuned ones keep that pair and take the best of two learning rates of
+the tower; the number of epochs, at most MAX_EPOCHS, is read from each validation curve.
+
+Intervals are over users: they say how sure the differences are for these held-out items. How much depends on which
+items are held out, the rows of the single splits show.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from functools import lru_cache
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import torch
+
+from recsys_lib import assets, datasets, models, splits
+from recsys_lib.encoders import TextEncoder
+from recsys_lib.encoders.text import PACKAGED
+from recsys_lib.evaluation.intervals import percentiles, resamples
+from recsys_lib.interactions import Interactions
+from recsys_lib.metrics import accuracy
+from recsys_lib.models.content import LinearTextMap
+from recsys_lib.models.two_tower import TwoTower, _ItemTower
+from recsys_lib.results import Experiment, source_hash
+from recsys_lib.topk import best
+
+SOURCES = ("models/two_tower.py", "models/content.py", "models/base.py", "metrics/accuracy.py", "splits.py")
+SEEDS = (0, 1, 2)
+MAX_EPOCHS = 8
+L2 = (300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5)
+MAPS = [{"temperature": t, "map_learning_rate": rate} for t, rate in product((0.05, 0.1), (1e-4, 3e-4))]
+TOWERS = [{"learning_rate": rate} for rate in (2e-5, 1e-4)]
+REFERENCE, FROZEN, FROZEN_UNCORRECTED = "linear map, frozen", "tower, frozen", "tower, frozen, no log q"
+# row -> its fixed settings; the fine-tuned rows come after the frozen ones, whose map's settings they take over
+ROWS = {
+    REFERENCE: {},
+    FROZEN: {"trainable_layers": 0},
+    FROZEN_UNCORRECTED: {"trainable_layers": 0, "log_q": False},
+    "random": {},
+    "tower, last 2 layers": {"trainable_layers": 2},
+    "tower, all 6 layers": {"trainable_layers": 6},
+    "tower, last 2 layers, no log q": {"trainable_layers": 2, "log_q": False},
+}
+
+
+@lru_cache(maxsize=1)
+def _items():
+    items = datasets.load("ml-100k").items
+    return items, TextEncoder().encode(items["text"])
+
+
+@lru_cache(maxsize=1)
+def _all_users():
+    return np.sort(datasets.load("ml-100k").interactions["user_id"].unique())
+
+
+@lru_cache(maxsize=4)
+def data(seed: int, *, validation: bool = False):
+    """(train, test, cold columns) of item split `seed`, or of the same cut applied to its training part."""
+    dataset = datasets.load("ml-100k")
+    frame = dataset.interactions[dataset.interactions["rating"] >= 4]
+    split = splits.cold_items(frame, share=0.2, min_interactions=5, rng=seed)
+    if validation:
+        split = splits.cold_items(split.train, share=0.2, min_interactions=5, rng=seed)
+    train = Interactions.from_frame(split.train, item_ids=dataset.items.index)
+    known = split.test[split.test["user_id"].isin(train.user_ids)]  # the others have no history
+    test = Interactions.from_frame(known, train.user_ids, dataset.items.index)
+    return train, test, dataset.items.index.get_indexer(split.test["item_id"].unique())
+
+
+def build(row: str, parameters: dict, seed: int = 0, **more):
+    """The unfitted model of a row."""
+    if row == REFERENCE:
+        return LinearTextMap(**parameters)
+    if row == "random":
+        return models.Random(rng=seed)
+    return TwoTower(_items()[0]["text"], rng=seed, **ROWS[row], **parameters, **more)
+
+
+def ndcg(model, test: Interactions, cold) -> np.ndarray:
+    """nDCG@10 of each user among the cold columns, NaN without test items; the model may be in the middle of `fit`."""
+    scores = np.full(test.matrix.shape, -np.inf, np.float32)
+    scores[:, cold] = model.score(np.arange(test.n_users))[:, cold]
+    return accuracy.ndcg(best(scores, 10)[0], test.matrix, 10)
+
+
+def tune(row: str, shared: dict) -> tuple[float, dict, int]:
+    """(validation nDCG, parameters, number of trials): the best on held-out warm items of split 0."""
+    train, test, cold = data(0, validation=True)
+    trials = []
+    if row == REFERENCE:
+        for l2 in L2:
+            model = build(row, {"l2": l2}).fit(train, _items()[1])
+            trials.append((float(np.nanmean(ndcg(model, test, cold))), {"l2": l2}))
+    else:
+        for candidate in TOWERS if ROWS[row]["trainable_layers"] else MAPS:
+            curve, parameters = [], shared | candidate
+
+            def keep(model, curve=curve):
+                curve.append(float(np.nanmean(ndcg(model, test, cold))))
+
+            build(row, parameters, epochs=MAX_EPOCHS, after_epoch=keep).fit(train)
+            trials.append((max(curve), parameters | {"epochs": int(np.argmax(curve)) + 1}))
+    return (*max(trials, key=lambda trial: trial[0]), len(trials))
+
+
+def measure(row: str, parameters: dict, seed: int) -> tuple[np.ndarray, dict]:
+    """nDCG@10 of each of all users on split `seed` (NaN where there is nothing to test), and the row's costs."""
+    train, test, cold = data(seed)
+    model = build(row, parameters, seed)
+    started = time.perf_counter()
+    model.fit(train, _items()[1] if row == REFERENCE else None)
+    seconds = time.perf_counter() - started
+    if row == REFERENCE:
+        seconds += encode_seconds()  # the towers encode inside fit
+    of_user = pd.Series(ndcg(model, test, cold), train.user_ids).reindex(_all_users()).to_numpy()
+    trainable = model.weights_.size if row == REFERENCE else getattr(model, "n_trainable_", 0)
+    return of_user, {"n_trainable": int(trainable), "fit_seconds": seconds}
+
+
+def measured(row: str, parameters: dict, seed: int) -> tuple[np.ndarray, dict]:
+    """`measure`, kept in the cache folder: the differences need the users of other rows."""
+    key = hashlib.sha256(json.dumps([row, parameters, seed, _sources()]).encode()).hexdigest()[:24]
+    path = assets.cache_folder() / "item-tower" / f"{key}.npz"
+    if not path.is_file():
+        of_user, costs = measure(row, parameters, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, of_user=of_user, **costs)
+    with np.load(path) as kept:
+        return kept["of_user"], {name: kept[name].item() for name in kept.files if name != "of_user"}
+
+
+@lru_cache(maxsize=1)
+def _sources() -> str:
+    return source_hash(SOURCES)
+
+
+@lru_cache(maxsize=1)
+def encode_seconds() -> float:
+    """What encoding the catalogue once costs, whatever has been fine-tuned."""
+    tower = _ItemTower(PACKAGED, 0, list(_items()[0]["text"]))
+    started = time.perf_counter()
+    tower.encode_all()
+    return time.perf_counter() - started
+
+
+def difference(these: np.ndarray, those: np.ndarray) -> tuple[float, float, float]:
+    """Mean of these - those, (n_users, n_splits) each, over users, then splits; and its interval over users."""
+    differences = these - those
+    present = ~np.isnan(differences)
+    filled = np.where(present, differences, 0.0)
+    samples = [((draws @ filled) / (draws @ present)).mean(axis=1) for draws in resamples(len(filled), 2000, 0)]
+    low, high = percentiles(np.concatenate(samples), 0.95)
+    return float(np.nanmean(differences, axis=0).mean()), float(low), float(high)
+
+
+def compute(unit, rows):
+    row, run = unit["model"], unit["run"]
+    chosen = {}  # what tuning on split 0 has settled so far
+    for _, done in rows[rows["run"] == "split 0"].iterrows() if len(rows) else ():
+        chosen[done["model"]] = (done["validation_ndcg"], json.loads(done["parameters"]), done["n_trials"])
+    if row not in chosen:
+        chosen[row] = (np.nan, {}, 0) if row == "random" else tune(row, _shared(row, chosen))
+    seeds = SEEDS if run == "mean" else (int(run.split()[1]),)
+
+    def table(name):
+        found = [measured(name, chosen[name][1], seed) for seed in seeds]
+        return np.column_stack([of_user for of_user, _ in found]), pd.DataFrame([costs for _, costs in found]).mean()
+
+    of_user, costs = table(row)
+    value, parameters, n_trials = chosen[row]
+    result = {"parameters": json.dumps(parameters), "validation_ndcg": value, "n_trials": n_trials}
+    result["ndcg"] = float(np.nanmean(of_user, axis=0).mean())
+    result["minus_linear"], result["low"], result["high"] = difference(of_user, table(REFERENCE)[0])
+    if FROZEN in chosen:
+        frozen = difference(of_user, table(FROZEN)[0])
+        result["minus_frozen"], result["frozen_low"], result["frozen_high"] = frozen
+    return {**result, **costs, "encode_seconds": encode_seconds(), "threads": torch.get_num_threads()}
+
+
+def _shared(row: str, chosen: dict) -> dict:
+    """What a fine-tuned row takes over from its frozen twin: all but the number of epochs."""
+    if not ROWS[row].get("trainable_layers"):
+        return {}
+    twin = FROZEN if ROWS[row].get("log_q", True) else FROZEN_UNCORRECTED
+    return {name: value for name, value in chosen[twin][1].items() if name != "epochs"}
+
+
+def recompute(row):
+    of_user, _ = measure(row["model"], json.loads(row["parameters"]), int(row["run"].split()[1]))
+    return {"ndcg": float(np.nanmean(of_user))}
+
+
+UNITS = [{"model": row, "run": run} for row in ROWS for run in (*(f"split {seed}" for seed in SEEDS), "mean")]
+EXPERIMENT = Experiment(
+    data=("ml-100k", "all-minilm-l6-v2"),
+    units=UNITS,
+    compute=compute,
+    recompute=recompute,
+    sample=(0, 5),  # the two frozen rows: seconds
+    sources=SOURCES,
+)
