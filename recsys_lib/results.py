@@ -30,6 +30,7 @@ from recsys_lib.paths import data_folder
 
 EXPERIMENTS = {
     "cf-baselines": "recsys_lib.experiments.cf_baselines",
+    "cold-items": "recsys_lib.experiments.cold_items",
     "fine-tuning": "recsys_lib.experiments.fine_tuning",
     "item-tower": "recsys_lib.experiments.item_tower",
 }

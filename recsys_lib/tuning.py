@@ -70,6 +70,15 @@ SPACES: dict[str, dict] = {
         "regularisation": LogUniform(0.05, 0.5),
         "bias_regularisation": LogUniform(0.5, 30),
     },
+    "ContentKNN": {"k": LogUniform(5, 500, integer=True)},
+    "LinearTextMap": {"l2": LogUniform(10, 100_000)},
+    "L3AE": {"l2": LogUniform(30, 5000), "text_weight": LogUniform(3, 3000), "text_l2": LogUniform(0.3, 100)},
+    "KernelRidgeContent": {
+        "l2": LogUniform(0.2, 3),
+        "target_l2": LogUniform(30, 1000),
+        "damping": Uniform(0, 0.4),
+        "interactions": Choice((0.0, 1.0)),
+    },
 }
 
 
@@ -114,6 +123,8 @@ def tune(
     validation: Interactions,
     *,
     n_trials: int = 20,
+    item_vectors=None,
+    arguments: dict | None = None,
     exclude: Interactions | None = None,
     k: int = 10,
     objective=None,
@@ -129,6 +140,10 @@ def tune(
         A name in `recsys_lib.models`, for instance "EASE".
     train, validation : Interactions
         With the same rows and columns. The test set has no place here.
+    item_vectors : array or dict of arrays, optional
+        For models that read content.
+    arguments : dict, optional
+        Arguments of the constructor that are not searched.
     exclude : Interactions, optional
         What to mask in the lists (default: train).
     objective : callable, optional
@@ -146,12 +161,13 @@ def tune(
             lists = fitted.recommend(k=k, exclude=exclude)
             return np.nanmean(metrics.accuracy.ndcg(lists.items, validation.matrix, k=k))
 
-    tried = trials(model, n_trials, rng, space)
+    tried = [{**(arguments or {}), **drawn} for drawn in trials(model, n_trials, rng, space)]
     rows = []
     for parameters in progress(tried) if progress else tried:
         started = time.perf_counter()
-        value = float(objective(getattr(models, model)(**parameters).fit(train)))
-        rows.append({**parameters, "value": value, "seconds": time.perf_counter() - started})
+        value = float(objective(getattr(models, model)(**parameters).fit(train, item_vectors)))
+        searched = {name: parameter for name, parameter in parameters.items() if name not in (arguments or {})}
+        rows.append({**searched, "value": value, "seconds": time.perf_counter() - started})
     table = pd.DataFrame(rows)
     best = int(table["value"].to_numpy().argmax())
     return Tuned(model, tried[best], float(table["value"][best]), table)
