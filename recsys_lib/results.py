@@ -33,6 +33,7 @@ EXPERIMENTS = {
     "cold-items": "recsys_lib.experiments.cold_items",
     "fine-tuning": "recsys_lib.experiments.fine_tuning",
     "item-tower": "recsys_lib.experiments.item_tower",
+    "text-gain": "recsys_lib.experiments.text_gain",
 }
 PACKAGES = ("numpy", "scipy", "torch", "transformers")  # whose versions are stamped on each row
 TOLERANCE = 0.02

@@ -1,0 +1,123 @@
+"""text-gain: what item texts add to EASE on warm items, against shuffled texts, from dense to sparse training data.
+
+EASE, L3AE with the texts' vectors and L3AE with the same vectors of other items, each tuned with one budget on
+validation data. Protocols A (five seeds), Bu and ML1M-R (five seeds) with all training rows; protocol A again with a
+share of each user's training rows (three seeds).
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+
+import numpy as np
+
+from recsys_lib import datasets, evaluation, models, splits, tuning
+from recsys_lib.encoders import TextEncoder
+from recsys_lib.interactions import Interactions
+from recsys_lib.results import Experiment
+
+N_TRIALS = {"A": 10, "Bu": 10, "ML1M-R": 4}
+SHARES = (0.05, 0.1, 0.25, 0.5)
+EASE, SHUFFLED, TEXT = MODELS = ("EASE", "L3AE, shuffled text", "L3AE, text")
+SETTINGS = [
+    *[("A", 1.0, seed) for seed in range(5)],
+    ("Bu", 1.0, 0),
+    *[("A", share, seed) for share in SHARES for seed in range(3)],
+    *[("ML1M-R", 1.0, seed) for seed in range(5)],
+]
+
+
+@lru_cache(maxsize=1)
+def _dataset(name):
+    dataset = datasets.load(name)
+    return dataset, TextEncoder().encode(dataset.items["text"])
+
+
+def thin(split: splits.Split, share: float, seed: int) -> splits.Split:
+    """The split with a random share of each user's training rows, one at least; the test stays whole."""
+    if share == 1.0:
+        return split
+    kept = splits.random_per_user(split.train, test_share=1 - share, rng=seed).train
+    return splits.Split(kept, split.test)
+
+
+@lru_cache(maxsize=1)
+def _data(protocol, share, seed):
+    dataset, _ = _dataset("ml-1m" if protocol == "ML1M-R" else "ml-100k")
+    split = thin(splits.protocol(protocol, dataset.interactions, seed), share, seed)
+    inner = splits.validation(protocol, split, seed)
+    return tuple(_matrices(part, dataset.items.index) for part in (split, inner))
+
+
+def _matrices(split, items):
+    train = Interactions.from_frame(split.train, item_ids=items)
+    return train, *(Interactions.from_frame(part, train.user_ids, items) for part in (split.test, split.seen))
+
+
+def _vectors(name, protocol, seed):
+    if name == EASE:
+        return None
+    _, vectors = _dataset("ml-1m" if protocol == "ML1M-R" else "ml-100k")
+    return np.random.default_rng(seed).permutation(vectors) if name == SHUFFLED else vectors
+
+
+@lru_cache(maxsize=3)
+def report(name, protocol, share, seed, parameters):
+    """The report of a stored row."""
+    (train, test, seen), _ = _data(protocol, share, seed)
+    model = getattr(models, name.split(",")[0])(**json.loads(parameters)).fit(train, _vectors(name, protocol, seed))
+    return evaluation.evaluate(model.recommend(k=10, exclude=seen), train, test)
+
+
+def compute(unit, rows):
+    name, protocol, share, seed = unit["model"], unit["protocol"], unit["share"], unit["seed"]
+    (train, *_), (inner, validation, seen) = _data(protocol, share, seed)
+    tuned = tuning.tune(
+        name.split(",")[0],
+        inner,
+        validation,
+        n_trials=N_TRIALS[protocol],
+        item_vectors=_vectors(name, protocol, seed),
+        exclude=seen,
+        rng=seed,
+    )
+    parameters = {name: json.dumps(tuned.parameters)}
+    for other in MODELS[: MODELS.index(name)]:
+        same = rows["model"].eq(other) & rows["protocol"].eq(protocol) & rows["share"].eq(share)
+        parameters[other] = rows.loc[same & rows["seed"].eq(seed), "parameters"].iloc[0]
+    reports = {other: report(other, protocol, share, seed, stored) for other, stored in parameters.items()}
+    row = {
+        "parameters": parameters[name],
+        "validation_value": tuned.value,
+        "rows_per_user": train.matrix.nnz / train.n_users,
+        **{figure: reports[name].summary[figure] for figure in ("ndcg", "coverage", "n_users")},
+    }
+    for label, other in (("ease", EASE), ("shuffled", SHUFFLED)):
+        figures = ("difference", "low", "high")
+        against = dict.fromkeys(figures, np.nan)
+        if other in reports:
+            against = evaluation.compare(reports, other, metrics=["ndcg"]).loc[name, "ndcg"]
+        row |= {f"{label}_{figure}": against[figure] for figure in figures}
+    return row
+
+
+def recompute(row):
+    key = (row["model"], row["protocol"], float(row["share"]), int(row["seed"]), row["parameters"])
+    summary = report(*key).summary
+    return {figure: float(summary[figure]) for figure in ("ndcg", "coverage")}
+
+
+UNITS = [
+    {"protocol": protocol, "share": share, "seed": seed, "model": name}
+    for protocol, share, seed in SETTINGS
+    for name in MODELS
+]
+EXPERIMENT = Experiment(
+    data=("ml-100k", "ml-1m", "all-minilm-l6-v2"),
+    units=UNITS,
+    compute=compute,
+    recompute=recompute,
+    sample=(2, 17, 20),
+    sources=("models/base.py", "models/content.py", "models/linear.py", "metrics/accuracy.py", "splits.py"),
+)
