@@ -198,7 +198,13 @@ def recompute(row):
     return {"ndcg": float(np.nanmean(ndcg(row["model"], model, test, cold)))}
 
 
-UNITS = [{"dataset": dataset, "seed": seed, "model": name} for dataset in N_TRIALS for seed in SEEDS for name in MODELS]
+UNITS = [
+    {"dataset": dataset, "seed": seed, "model": name}
+    for dataset in N_TRIALS
+    for seed in SEEDS
+    for name in MODELS
+    if dataset == "ml-100k" or name in ON_BOTH
+]
 EXPERIMENT = Experiment(
     data=("ml-100k", "ml-1m", "all-minilm-l6-v2"),
     units=UNITS,
