@@ -261,3 +261,16 @@ def test_all_models_share_the_resamples_and_a_seed_gives_the_same_table(monkeypa
 def test_bad_comparisons_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_splits_interval_is_wider_than_that_of_independent_values():
+    values = np.random.default_rng(0).normal(size=8)
+    found = evaluation.splits_interval(values, test_share=0.2)
+    naive = 2.365 * values.std(ddof=1) / np.sqrt(8)
+    assert found.value == pytest.approx(values.mean())
+    assert found.high - found.value == pytest.approx(naive * np.sqrt(1 + 8 / 4), rel=1e-3)
+    for bad in ([0.1], [0.1, np.nan], [[0.1, 0.2]]):
+        with pytest.raises(ValueError, match="one finite number a split"):
+            evaluation.splits_interval(bad, test_share=0.2)
+    with pytest.raises(ValueError, match="test_share"):
+        evaluation.splits_interval(values, test_share=20)

@@ -1,7 +1,7 @@
 """Evaluation: a report a model, differences with intervals, and the trade-off between accuracy and diversity."""
 
 from recsys_lib.evaluation.budget import BudgetGain, budget_gain, halvings, within_budget
-from recsys_lib.evaluation.intervals import Interval, compare, confidence_interval
+from recsys_lib.evaluation.intervals import Interval, compare, confidence_interval, splits_interval
 from recsys_lib.evaluation.report import CATALOGUE_METRICS, Report, evaluate
 from recsys_lib.evaluation.tradeoff import frontier, held_out_hypervolume, hypervolume
 
@@ -18,5 +18,6 @@ __all__ = [
     "halvings",
     "held_out_hypervolume",
     "hypervolume",
+    "splits_interval",
     "within_budget",
 ]
