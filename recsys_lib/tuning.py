@@ -143,7 +143,7 @@ def tune(
     item_vectors : array or dict of arrays, optional
         For models that read content.
     arguments : dict, optional
-        Arguments of the constructor that are not searched.
+        Arguments of the constructor that are fixed; what is named here is not searched.
     exclude : Interactions, optional
         What to mask in the lists (default: train).
     objective : callable, optional
@@ -161,12 +161,15 @@ def tune(
             lists = fitted.recommend(k=k, exclude=exclude)
             return np.nanmean(metrics.accuracy.ndcg(lists.items, validation.matrix, k=k))
 
-    tried = [{**(arguments or {}), **drawn} for drawn in trials(model, n_trials, rng, space)]
+    fixed = arguments or {}
+    space = SPACES.get(model, {}) if space is None else space
+    space = {name: values for name, values in space.items() if name not in fixed}
+    tried = [{**fixed, **drawn} for drawn in trials(model, n_trials, rng, space)]
     rows = []
     for parameters in progress(tried) if progress else tried:
         started = time.perf_counter()
         value = float(objective(getattr(models, model)(**parameters).fit(train, item_vectors)))
-        searched = {name: parameter for name, parameter in parameters.items() if name not in (arguments or {})}
+        searched = {name: parameter for name, parameter in parameters.items() if name not in fixed}
         rows.append({**searched, "value": value, "seconds": time.perf_counter() - started})
     table = pd.DataFrame(rows)
     best = int(table["value"].to_numpy().argmax())

@@ -97,6 +97,44 @@ CASES = {
         "no column 'rating'",
     ),
     "SVD of one user": (lambda: models.PureSVD().fit(Interactions.from_frame(GOOD[GOOD["user_id"] == 1])), "two users"),
+    # models that read content
+    "profile without vectors": (lambda: models.ContentProfile().fit(TRAIN), r"ContentProfile.*fit\(train, item_vec"),
+    "map of a dict": (lambda: models.LinearTextMap().fit(TRAIN, {"text": np.ones((3, 2))}), "LinearTextMap.*one array"),
+    "L3AE without vectors": (lambda: models.L3AE().fit(TRAIN), "L3AE reads content"),
+    "kernel without vectors": (lambda: models.KernelRidgeContent().fit(TRAIN), "KernelRidgeContent reads content"),
+    "cold start without vectors": (
+        lambda: models.ColdStart(models.EASE(), models.KernelRidgeContent()).fit(TRAIN),
+        "KernelRidgeContent reads content",
+    ),
+    "short vectors for a map": (lambda: models.LinearTextMap().fit(TRAIN, np.ones((4, 2))), r"\(4, 2\).*3 items"),
+    "a vector for a table": (lambda: models.ContentKNN().fit(TRAIN, np.ones(3)), r"\(3,\).*one row an item"),
+    "NaN in a map's vectors": (lambda: models.LinearTextMap().fit(TRAIN, vectors(np.nan, 2)), "row 2.*0 for unknown"),
+    "infinite field": (lambda: models.KernelRidgeContent().fit(TRAIN, {"plot": vectors(np.inf, 0)}), "plot.*row 0"),
+    "no neighbours": (lambda: models.ContentKNN(k=0).fit(TRAIN, np.ones((3, 2))), "k must be at least 1"),
+    "map without l2": (lambda: models.LinearTextMap(l2=0).fit(TRAIN, np.ones((3, 2))), "l2.*no unique"),
+    "L3AE without text_l2": (lambda: models.L3AE(text_l2=0).fit(TRAIN, np.ones((3, 2))), "text_l2.*500.*150.*0"),
+    "L3AE that pushes away": (lambda: models.L3AE(text_weight=-1).fit(TRAIN, np.ones((3, 2))), "text_weight.*-1"),
+    "kernel without l2": (lambda: models.KernelRidgeContent(l2=0).fit(TRAIN, np.ones((3, 2))), "l2.*0"),
+    "a misspelt field": (
+        lambda: models.KernelRidgeContent(field_weights={"plots": 1}).fit(TRAIN, {"plot": np.ones((3, 2))}),
+        r"same fields.*\['plot', 'plots'\]",
+    ),
+    "a field without weight": (
+        lambda: models.KernelRidgeContent(field_weights={"plot": 1}).fit(
+            TRAIN, {"plot": np.ones((3, 2)), "year": np.ones((3, 1))}
+        ),
+        r"only one has \['year'\]",
+    ),
+    "weights of 0": (
+        lambda: models.KernelRidgeContent(field_weights={"plot": 0}).fit(TRAIN, {"plot": np.ones((3, 2))}),
+        "not be negative nor all 0",
+    ),
+    "a negative weight": (
+        lambda: models.KernelRidgeContent(field_weights={"plot": 2, "year": -1}).fit(
+            TRAIN, {"plot": np.ones((3, 2)), "year": np.ones((3, 1))}
+        ),
+        "not be negative",
+    ),
     "unknown model": (lambda: tuning.tune("NCF", TRAIN, TRAIN), "'NCF'"),
     # recommend
     "not fitted": (lambda: models.EASE().recommend(), r"fit\(train\) first"),
@@ -127,6 +165,12 @@ def test_one_clear_error(name):
 def test_one_user_is_enough(name):
     train = Interactions.from_frame(GOOD[GOOD["user_id"] == 1], item_ids=list("abcd"))
     assert getattr(models, name)().fit(train).recommend(k=2).items[0].tolist() == [3, -1]
+
+
+@pytest.mark.parametrize("name", ["ContentProfile", "ContentKNN", "LinearTextMap", "L3AE", "KernelRidgeContent"])
+def test_one_user_is_enough_for_a_model_of_content(name):
+    train = Interactions.from_frame(GOOD[GOOD["user_id"] == 1], item_ids=list("abcd"))
+    assert getattr(models, name)().fit(train, np.eye(4)).recommend(k=2).items[0].tolist() == [3, -1]
 
 
 def test_a_user_who_has_seen_everything_gets_an_empty_list():

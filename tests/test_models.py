@@ -11,11 +11,21 @@ from recsys_lib.models import base, neighbours
 from recsys_lib.topk import TopK, best
 
 RANKERS = ("UserKNN", "ItemKNN", "RP3beta", "PureSVD", "ALS", "SLIM", "EASE")
-ALL = (*RANKERS, "Random", "Popularity", "BiasedMF")
+CONTENT = ("ContentProfile", "ContentKNN", "LinearTextMap", "L3AE", "KernelRidgeContent")  # see test_content.py
+ALL = (*RANKERS, "Random", "Popularity", "BiasedMF", *CONTENT, "ColdStart")
 
 
 def dense(train):
     return train.matrix.toarray().astype(float)
+
+
+def fitted(name, train):
+    """A model with its default parameters; random item vectors for those that read content."""
+    if name not in (*CONTENT, "ColdStart"):
+        return getattr(models, name)().fit(train)
+    parts = (models.EASE(), models.KernelRidgeContent()) if name == "ColdStart" else ()
+    vectors = np.random.default_rng(0).normal(size=(train.n_items, 8)).astype(np.float32)
+    return getattr(models, name)(*parts).fit(train, vectors)
 
 
 def brute_lists(scores, seen, k):
@@ -55,7 +65,7 @@ def test_topk_refuses_a_mismatch():
 
 @pytest.mark.parametrize("name", ALL)
 def test_lists_agree_with_brute_force_on_the_scores(tiny_train, name):
-    model = getattr(models, name)().fit(tiny_train)
+    model = fitted(name, tiny_train)
     scores = model.score(np.arange(tiny_train.n_users))
     assert scores.dtype == np.float32 and scores.shape == tiny_train.matrix.shape
     expected = brute_lists(scores, dense(tiny_train) > 0, 10)
@@ -64,7 +74,7 @@ def test_lists_agree_with_brute_force_on_the_scores(tiny_train, name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_user_gets_the_same_list_alone_and_in_any_batch(tiny_train, name, monkeypatch):
-    model = getattr(models, name)().fit(tiny_train)
+    model = fitted(name, tiny_train)
     together = model.recommend(k=8)
     for user in (0, 7, 59):
         assert (model.recommend([user], k=8).items[0] == together.items[user]).all()
@@ -74,7 +84,7 @@ def test_a_user_gets_the_same_list_alone_and_in_any_batch(tiny_train, name, monk
 
 @pytest.mark.parametrize("name", ALL)
 def test_recommend_masks_and_subsets(tiny_train, name):
-    model = getattr(models, name)().fit(tiny_train)
+    model = fitted(name, tiny_train)
     seen = dense(tiny_train) > 0
     users = np.arange(tiny_train.n_users)[:, None]
     everything = model.recommend(k=tiny_train.n_items)
@@ -87,8 +97,7 @@ def test_recommend_masks_and_subsets(tiny_train, name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_fitting_twice_gives_the_same_lists(tiny_train, name):
-    one = getattr(models, name)().fit(tiny_train).recommend(k=5)
-    other = getattr(models, name)().fit(tiny_train).recommend(k=5)
+    one, other = (fitted(name, tiny_train).recommend(k=5) for _ in range(2))
     assert (one.items == other.items).all() and one.scale == other.scale
 
 

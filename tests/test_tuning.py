@@ -43,6 +43,45 @@ def test_draws_stay_in_their_range():
     assert all(isinstance(tuning.LogUniform(1, 100, integer=True).draw(rng), int) for _ in range(5))
 
 
+def test_item_vectors_reach_every_trial(tiny_train, tiny_test):
+    vectors = np.random.default_rng(0).normal(size=(tiny_train.n_items, 4))
+    tuned = tuning.tune("LinearTextMap", tiny_train, tiny_test, n_trials=3, item_vectors=vectors)
+    lists = tuned.build().fit(tiny_train, vectors).recommend(k=10)
+    assert np.nanmean(accuracy.ndcg(lists.items, tiny_test.matrix, k=10)) == tuned.value
+    with pytest.raises(ValueError, match="item_vectors"):
+        tuning.tune("LinearTextMap", tiny_train, tiny_test, n_trials=1)
+
+
+def test_fixed_arguments_reach_the_model_and_are_no_column_of_the_trials(tiny_train, tiny_test):
+    fields = {"text": np.random.default_rng(0).normal(size=(tiny_train.n_items, 4)), "year": np.ones((40, 1))}
+    fixed = {"field_weights": {"text": 1.0, "year": 0.5}, "linear_fields": ("year",)}
+    built = []
+
+    def objective(model):
+        built.append((model.field_weights, model.linear_fields))
+        return model.l2
+
+    tuned = tuning.tune(
+        "KernelRidgeContent",
+        tiny_train,
+        tiny_test,
+        n_trials=4,
+        item_vectors=fields,
+        arguments=fixed,
+        objective=objective,
+        rng=1,
+    )
+    assert built == [(fixed["field_weights"], ("year",))] * 4
+    assert set(tuned.trials) == {*tuning.SPACES["KernelRidgeContent"], "value", "seconds"}
+    assert tuned.parameters.items() >= fixed.items() and tuned.build().field_weights == fixed["field_weights"]
+    assert tuned.value == tuned.trials["value"].max() == tuned.build().l2
+
+
+def test_what_is_fixed_is_not_searched(tiny_train, tiny_test):
+    tuned = tuning.tune("ItemKNN", tiny_train, tiny_test, n_trials=4, arguments={"k": 7})
+    assert tuned.parameters["k"] == 7 and "k" not in tuned.trials and "shrinkage" in tuned.trials
+
+
 def test_no_trials():
     with pytest.raises(ValueError, match="n_trials"):
         tuning.trials("EASE", 0)
