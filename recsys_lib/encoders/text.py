@@ -3,113 +3,209 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
-import os
-import tempfile
+import re
+from pathlib import Path
 
 import numpy as np
 
 from recsys_lib import assets
+from recsys_lib.encoders import pretrained
+from recsys_lib.encoders.inputs import check_texts
+from recsys_lib.encoders.store import VectorStore, text_key
 
-PACKAGED = "all-minilm-l6-v2"
+PACKAGED = "all-minilm-l6-v2"  # comes with pip: the default of everything that takes an encoder
+POOLING = ("mean", "cls", "last")
+CPU_TOKENS = 1024  # a batch of more, padding included, falls out of a CPU core's cache and is slower
 
 
 class TextEncoder:
-    """Mean-pooled sentence vectors of a BERT-family encoder.
+    """Sentence vectors of a pretrained transformer: BERT's family, XLNet's, decoder-only models, encoders of T5.
 
     Parameters
     ----------
     name_or_path : str
-        "all-minilm-l6-v2" is fetched as an asset (see `recsys_lib.assets`); anything else is a folder or a
-        Hugging Face id for `AutoModel.from_pretrained`.
+        "all-minilm-l6-v2" and "smollm2-135m-instruct" are fetched as assets (see `recsys_lib.assets`); anything
+        else is a folder or a Hugging Face id for `AutoModel.from_pretrained`.
+    pooling : "mean", "cls" or "last"
+        From token states to one vector: their mean, the state of the [CLS] token, or that of the last token (in
+        a decoder the only one that has seen the whole text). Padding never counts.
     normalise : bool
         Scale each vector to length 1, so that a dot product is a cosine.
+    layer : int
+        Which hidden states: 0 are the embeddings, -1 the last layer's output.
     batch_size : int
+        The most texts in a batch. Texts with the same number of tokens share one; on a CPU a batch has at most
+        1,024 tokens.
     max_length : int
         Tokens after which a text is cut.
+    dtype : "float32", "bfloat16" or "int8"
+        The numbers that the model computes with; vectors are float32. "int8" needs a CPU.
     device : str, optional
         "cuda" where there is one, else "cpu".
+
+    In float32 a vector does not depend on the batch (within 1e-5). A text without tokens, '' in a decoder, is
+    encoded as the end-of-text token.
     """
 
     def __init__(
         self,
         name_or_path: str = PACKAGED,
         *,
+        pooling: str = "mean",
         normalise: bool = True,
+        layer: int = -1,
         batch_size: int = 64,
         max_length: int = 256,
+        dtype: str = "float32",
         device: str | None = None,
     ):
-        self.name_or_path, self.normalise = name_or_path, normalise
-        self.batch_size, self.max_length, self.device = batch_size, max_length, device
+        for name, value, known in (("pooling", pooling, POOLING), ("dtype", dtype, pretrained.DTYPES)):
+            if value not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+        for name, value in (("batch_size", batch_size), ("max_length", max_length)):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        self.name_or_path, self.pooling, self.normalise, self.layer = str(name_or_path), pooling, normalise, layer
+        self.batch_size, self.max_length, self.dtype, self.device = batch_size, max_length, dtype, device
         self._model = None
 
     def encode(self, texts, *, progress=None) -> np.ndarray:
         """Encode `texts`: (n_texts, d) float32.
 
-        The vectors are cached under the model, the settings and a hash of the texts; a second call reads them.
+        Each vector is cached under the model, the settings and its text, batch by batch: a second call reads
+        them (without loading the model), a call with ten new texts computes ten, and what was interrupted goes on
+        where it was.
 
         Parameters
         ----------
         texts : sequence of str
         progress : callable, optional
-            Wraps the list of batches, for instance `notebook.progress`.
+            Wraps the list of batches that are computed, for instance `notebook.progress`.
+
+        Raises
+        ------
+        ValueError
+            If a text is not a string (its row is named), or the model cannot be loaded or has no such layer.
         """
-        texts = list(texts)
-        for row, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise ValueError(f"text {row} is {text!r}, not a string. Use '' where there is no text")
-        if not texts:
-            raise ValueError("there are no texts to encode")
-        path = assets.cache_folder() / "vectors" / f"{self._key(texts)}.npy"
-        if path.is_file():
-            return np.load(path)
-        vectors = self._encode(texts, progress)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npy", delete=False) as file:
-            np.save(file, vectors)
-        os.replace(file.name, path)
-        return vectors
+        return self._vectors(check_texts(texts), self.layer, progress)[:, 0]
 
-    def _key(self, texts) -> str:
-        model = assets.registry()[PACKAGED]["sha256"] if self.name_or_path == PACKAGED else self.name_or_path
-        settings = json.dumps([model, self.normalise, self.max_length, texts], ensure_ascii=False)
-        return hashlib.sha256(settings.encode()).hexdigest()[:32]
+    def encode_layers(self, texts, *, progress=None) -> np.ndarray:
+        """All hidden states, pooled, in one pass: (n_layers + 1, n_texts, d) float32, the embeddings first.
 
-    def _load(self):
-        # torch and transformers take seconds to import: readers of cached vectors do not wait for them
+        `encode_layers(texts)[k]` is what an encoder with `layer=k` gives. Cached like `encode`.
+        """
+        return np.ascontiguousarray(self._vectors(check_texts(texts), "all", progress).swapaxes(0, 1))
+
+    def _vectors(self, texts: list[str], layer: int | str, progress) -> np.ndarray:
+        """(n_texts, n_states, d): read what is stored, compute the rest batch by batch."""
+        keys = [text_key(text) for text in texts]
+        with VectorStore(self._path(layer)) as store:
+            known = store.read(keys)
+            missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+            if missing:
+                self._load()
+                tokens = self._tokenise(list(missing.values()))
+                batches, missing = self._batches(tokens), list(missing)
+                for rows in progress(batches) if progress else batches:
+                    vectors = self._forward(
+                        {name: [lists[row] for row in rows] for name, lists in tokens.items()}, layer
+                    )
+                    batch = {missing[row]: vector for row, vector in zip(rows, vectors, strict=True)}
+                    store.write(batch)
+                    known.update(batch)
+        return np.stack([known[key] for key in keys])
+
+    def _path(self, layer: int | str) -> Path:
+        model = pretrained.identity(self.name_or_path)
+        if model is None:  # a hub model that is not here yet: loading it tells which commit it is
+            self._load()
+            model = pretrained.identity(self.name_or_path) or self.name_or_path
+        settings = [model, self.pooling, self.normalise, layer, self.max_length, self.dtype]
+        digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:32]
+        name = re.sub(r"[^\w.-]", "-", self.name_or_path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])[:40]
+        return assets.cache_folder() / "vectors" / f"{name}-{digest}.sqlite"
+
+    def _load(self) -> None:
+        if self._model is not None:
+            return
+        tokenizer, model = pretrained.load(self.name_or_path, self.dtype, self.device)
+        if self.pooling == "cls" and tokenizer.cls_token_id is None:
+            raise ValueError(f"{self.name_or_path!r} has no [CLS] token: take pooling='mean' or pooling='last'")
+        self._tokenizer, self._model = tokenizer, model
+
+    def _tokenise(self, texts: list[str]) -> dict[str, list[list[int]]]:
+        """The model's inputs by name, a list of whole numbers a text, without padding."""
+        tokenizer, config = self._tokenizer, self._model.config
+        limits = (self.max_length, tokenizer.model_max_length, getattr(config, "max_position_embeddings", None))
+        longest = min(limit for limit in limits if limit and limit > 0)
+        tokens = tokenizer(texts, truncation=True, max_length=longest, return_attention_mask=True)
+        accepted = inspect.signature(self._model.forward).parameters
+        tokens = {name: lists for name, lists in tokens.items() if name in accepted}
+        for row, ids in enumerate(tokens["input_ids"]):
+            if not ids:
+                ids.append(self._end_of_text())
+                for name in tokens.keys() - {"input_ids"}:
+                    tokens[name][row].append(int(name == "attention_mask"))
+        return tokens
+
+    def _end_of_text(self) -> int:
+        tokenizer = self._tokenizer
+        ids = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id, 0)
+        return next(number for number in ids if number is not None)
+
+    def _batches(self, tokens) -> list[np.ndarray]:
+        """Rows in batches, longest texts first, so that texts of a length meet and padding is little."""
+        lengths = np.array([len(ids) for ids in tokens["input_ids"]])
+        most_tokens = CPU_TOKENS if self._model.device.type == "cpu" else np.inf
+        batches, order, start = [], np.argsort(-lengths, kind="stable"), 0
+        while start < len(order):
+            size = max(1, int(min(self.batch_size, most_tokens // lengths[order[start]])))
+            batches.append(order[start : start + size])
+            start += size
+        return batches
+
+    def _forward(self, tokens: dict[str, list[list[int]]], layer: int | str) -> np.ndarray:
+        """One batch through the model: (n_texts, n_states, d)."""
         import torch
-        from transformers import AutoModel, AutoTokenizer
-        from transformers.utils import logging
 
-        if self._model is None:
-            logging.disable_progress_bar()  # it would stay in a notebook's output
-            source = assets.fetch(PACKAGED) if self.name_or_path == PACKAGED else self.name_or_path
-            self._tokenizer = AutoTokenizer.from_pretrained(source)
-            device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-            self._model = AutoModel.from_pretrained(source).eval().to(device)
-        return torch
-
-    def _encode(self, texts, progress) -> np.ndarray:
-        torch = self._load()
-        order = np.argsort(
-            [-len(text) for text in texts], kind="stable"
-        )  # texts of a length share a batch: less padding
-        batches = [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
-        vectors = np.empty((len(texts), self._model.config.hidden_size), np.float32)
+        inputs = {name: torch.from_numpy(self._padded(name, lists)) for name, lists in tokens.items()}
         with torch.inference_mode():
-            for rows in progress(batches) if progress else batches:
-                tokens = self._tokenizer(
-                    [texts[row] for row in rows],
-                    padding=True,
-                    truncation=True,
-                    max_length=self.max_length,
-                    return_tensors="pt",
-                ).to(self._model.device)
-                states = self._model(**tokens).last_hidden_state
-                mask = tokens["attention_mask"].unsqueeze(-1).to(states.dtype)
-                pooled = (states * mask).sum(1) / mask.sum(1)
-                if self.normalise:
-                    pooled = torch.nn.functional.normalize(pooled, dim=1)
-                vectors[rows] = pooled.float().cpu().numpy()
-        return vectors
+            inputs = {name: values.to(self._model.device) for name, values in inputs.items()}
+            outputs = self._model(**inputs, output_hidden_states=layer != -1)
+            states = (outputs.last_hidden_state,) if layer == -1 else outputs.hidden_states
+            if layer not in (-1, "all"):
+                if not -len(states) <= layer < len(states):
+                    raise ValueError(f"layer must be between 0 and {len(states) - 1} in this model, not {layer}")
+                states = (states[layer],)
+            pooled = torch.stack([self._pooled(each.float(), inputs) for each in states], dim=1)
+            if self.normalise:
+                pooled = torch.nn.functional.normalize(pooled, dim=-1)
+            return pooled.cpu().numpy()
+
+    def _padded(self, name: str, lists: list[list[int]]) -> np.ndarray:
+        """A rectangle, filled on the right whatever the tokenizer prefers: there it moves no position, and in a
+        decoder no token sees it."""
+        fill = {"input_ids": self._tokenizer.pad_token_id, "token_type_ids": self._tokenizer.pad_token_type_id}.get(
+            name
+        )
+        padded = np.full((len(lists), max(map(len, lists))), self._end_of_text() if fill is None else fill, np.int64)
+        if name == "attention_mask":
+            padded[:] = 0
+        for row, values in enumerate(lists):
+            padded[row, : len(values)] = values
+        return padded
+
+    def _pooled(self, states, inputs):
+        """(n_texts, n_tokens, d) to (n_texts, d), over what is not padding."""
+        import torch
+
+        mask = inputs["attention_mask"]
+        if self.pooling == "mean":
+            mask = mask.unsqueeze(-1).to(states.dtype)
+            return (states * mask).sum(1) / mask.sum(1)
+        rows, place = torch.arange(len(mask), device=mask.device), mask.sum(1) - 1
+        if self.pooling == "cls":  # XLNet has it at the end
+            place = torch.where(inputs["input_ids"][:, 0] == self._tokenizer.cls_token_id, 0, place)
+        return states[rows, place]

@@ -1,0 +1,137 @@
+"""Pretrained text models: where they come from, how they are told apart, and loading them. torch is imported late."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from recsys_lib import assets
+
+ASSETS = ("all-minilm-l6-v2", "smollm2-135m-instruct")
+DTYPES = ("float32", "bfloat16", "int8")
+
+
+def model_folder(name_or_path: str) -> str:
+    """What `from_pretrained` takes: the folder of an asset (fetched the first time), else `name_or_path` itself.
+
+    An asset in the GGUF format is slow to unpack, so that a bfloat16 copy of it is kept beside it; every load
+    reads the copy. Any of transformers' Auto classes opens the folder.
+    """
+    if name_or_path not in ASSETS:
+        return str(name_or_path)
+    folder = assets.fetch(name_or_path)
+    files = sorted(folder.glob("*.gguf"))
+    return str(_unpacked(folder, files[0]) if files else folder)
+
+
+def identity(name_or_path: str) -> str | None:
+    """A text that changes when the model changes: what cached vectors are kept under.
+
+    The sha256 of an asset; names, sizes and times of a folder's files; a Hugging Face id with the commit that is
+    in the local cache, None if none is.
+    """
+    if name_or_path in ASSETS:
+        return assets.registry()[name_or_path]["sha256"]
+    folder = Path(name_or_path)
+    if folder.is_dir():
+        files = sorted(path for path in folder.iterdir() if path.is_file())
+        facts = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    commit = _commit(name_or_path)
+    return f"{name_or_path}@{commit}" if commit else None
+
+
+def load(name_or_path: str, dtype: str = "float32", device: str | None = None):
+    """The tokenizer and the model, ready for inference. The model gives hidden states (no head).
+
+    Parameters
+    ----------
+    name_or_path : str
+        An asset of `ASSETS`, a folder, or a Hugging Face id.
+    dtype : "float32", "bfloat16" or "int8"
+        int8: linear layers with 8-bit weights and activations, on the CPU only.
+    device : str, optional
+        "cuda" where there is one, else "cpu".
+
+    Raises
+    ------
+    ValueError
+        If there is no such model or it cannot be had; if int8 is asked for elsewhere than on the CPU, or of a
+        model without linear layers (GPT-2 calls them otherwise).
+    """
+    # torch and transformers take seconds to import: readers of cached vectors do not wait for them
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
+
+    device = device or ("cuda" if torch.cuda.is_available() and dtype != "int8" else "cpu")
+    if dtype == "int8" and torch.device(device).type != "cpu":
+        raise ValueError(f"int8 works on the CPU only, not on {device}: take dtype='bfloat16' there, or device='cpu'")
+    logging.disable_progress_bar()  # it would stay in a notebook's output
+    source, local = model_folder(name_or_path), name_or_path in ASSETS or Path(name_or_path).is_dir()
+    # A hub model stays at the commit that is here already, the one that its cached vectors belong to.
+    options = {} if local else {"revision": _commit(name_or_path)}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        weights = torch.bfloat16 if dtype == "bfloat16" else torch.float32
+        model = AutoModel.from_pretrained(source, dtype=weights, **options)
+    except (OSError, ValueError) as error:
+        raise ValueError(_why_not(name_or_path, error)) from None
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()
+    return tokenizer, _on_device(model.eval(), dtype, device)
+
+
+def _on_device(model, dtype: str, device: str):
+    from recsys_lib.encoders.cpu_linear import Int8Linear, OneDNNLinear, replace_linear
+
+    if dtype == "int8":
+        if not replace_linear(model, Int8Linear):
+            raise ValueError("this model has no nn.Linear layer, so that int8 changes nothing: take dtype='bfloat16'")
+    elif dtype == "float32" and device == "cpu" and OneDNNLinear.works_here():
+        replace_linear(model, OneDNNLinear)
+    return model.to(device)
+
+
+def _why_not(name_or_path: str, error: Exception) -> str:
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return (
+        f"cannot load the model {name_or_path!r}: {reason} It is neither an asset ({', '.join(ASSETS)}) nor a folder "
+        f"with a model here. Check the spelling; a Hugging Face id needs the network once, or give the path of a "
+        f"folder that `save_pretrained` wrote"
+    )
+
+
+def _commit(repository: str) -> str | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        config = try_to_load_from_cache(repository, "config.json")
+    except ValueError:  # not the form of an id: from_pretrained says so better
+        return None
+    return Path(config).parent.name if isinstance(config, str) else None
+
+
+def _unpacked(folder: Path, file: Path) -> Path:
+    """The bfloat16 copy of a GGUF model, beside its folder; made the first time (about 20 seconds)."""
+    copy = folder.with_name(f"{folder.name}-bfloat16")
+    if copy.is_dir():
+        return copy
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file.name)
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file.name, dtype=torch.bfloat16)
+    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder.parent) as scratch:
+        target = Path(scratch) / "model"
+        model.save_pretrained(target)
+        tokenizer.save_pretrained(target)
+        try:
+            os.replace(target, copy)  # in one step: an interruption leaves no half copy
+        except OSError:
+            if not copy.is_dir():
+                raise
+    return copy
