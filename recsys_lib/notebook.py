@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import sys
+import warnings
 from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def setup() -> None:
     from recsys_lib import __version__, plotting
 
     plotting.style()
+    warnings.filterwarnings("ignore", message="IProgress not found")  # tqdm's advice; committed outputs have no widgets
     pd.set_option("display.width", 125, "display.max_columns", 20, "display.max_colwidth", 60)
     # The versions are read from the packages' metadata: importing torch takes seconds, and not every notebook needs it.
     packages = ", ".join(f"{name} {_version(name)}" for name in ("numpy", "pandas", "torch", "transformers"))
