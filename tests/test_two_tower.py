@@ -186,3 +186,17 @@ def test_bad_input(small, train, changes, message):
 def test_importing_it_does_not_import_torch():
     code = "import sys, recsys_lib.models.two_tower; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_difference_of_the_stored_experiment_is_a_paired_mean_over_users_and_splits():
+    from recsys_lib import evaluation
+    from recsys_lib.experiments.item_tower import difference
+
+    rng = np.random.default_rng(0)
+    these, those = rng.random((50, 2)), rng.random((50, 2))
+    these[3, 0] = those[3, 0] = np.nan  # a user whom the first split does not test
+    one = evaluation.confidence_interval((these - those)[:, 1])
+    assert difference(these[:, 1:], those[:, 1:]) == pytest.approx(tuple(one))
+    value, low, high = difference(these, those)
+    assert value == pytest.approx(np.nanmean(these - those, axis=0).mean())
+    assert low < value < high and high - low < one.high - one.low

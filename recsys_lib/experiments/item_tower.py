@@ -39,16 +39,15 @@ MAX_EPOCHS = 8
 L2 = (300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5)
 MAPS = [{"temperature": t, "map_learning_rate": rate} for t, rate in product((0.05, 0.1), (1e-4, 3e-4))]
 TOWERS = [{"learning_rate": rate} for rate in (2e-5, 1e-4)]
-REFERENCE, FROZEN, FROZEN_UNCORRECTED = "linear map, frozen", "tower, frozen", "tower, frozen, no log q"
-# row -> its fixed settings; the fine-tuned rows come after the frozen ones, whose map's settings they take over
+REFERENCE, FROZEN = "linear map, frozen", "tower, frozen"
+# row -> its fixed settings; the fine-tuned rows come after the frozen tower, whose map's settings they take over
 ROWS = {
     REFERENCE: {},
     FROZEN: {"trainable_layers": 0},
-    FROZEN_UNCORRECTED: {"trainable_layers": 0, "log_q": False},
+    "tower, frozen, no log q": {"trainable_layers": 0, "log_q": False},
     "random": {},
     "tower, last 2 layers": {"trainable_layers": 2},
     "tower, all 6 layers": {"trainable_layers": 6},
-    "tower, last 2 layers, no log q": {"trainable_layers": 2, "log_q": False},
 }
 
 
@@ -188,11 +187,10 @@ def compute(unit, rows):
 
 
 def _shared(row: str, chosen: dict) -> dict:
-    """What a fine-tuned row takes over from its frozen twin: all but the number of epochs."""
+    """What a fine-tuned row takes over from the frozen tower: all but the number of epochs."""
     if not ROWS[row].get("trainable_layers"):
         return {}
-    twin = FROZEN if ROWS[row].get("log_q", True) else FROZEN_UNCORRECTED
-    return {name: value for name, value in chosen[twin][1].items() if name != "epochs"}
+    return {name: value for name, value in chosen[FROZEN][1].items() if name != "epochs"}
 
 
 def recompute(row):
