@@ -1,4 +1,4 @@
-"""Derived features: the files are what index.csv says, rows follow the items, and the build script keeps its promises."""
+"""Derived features: the files are what index.csv says, rows follow the items, the build script forgets the names."""
 
 import dataclasses
 import hashlib
@@ -50,6 +50,20 @@ def test_features_have_unit_rows_and_zeros_outside_the_mask(name, field):
 def test_the_files_hold_numbers_and_row_ids_only(name, field):
     with np.load(FOLDER / f"{name}-{field}.npz", allow_pickle=False) as stored:
         assert {key for key in stored.files if stored[key].dtype.kind not in "fib"} == {"item_ids"}
+
+
+@pytest.mark.parametrize("field", sorted({field for _, field in FIELDS}))
+def test_the_card_says_what_the_index_says(field):
+    (card,) = [
+        line
+        for line in (data_folder() / "README.md").read_text("utf-8").splitlines()
+        if line.startswith(f"| `{field}` |")
+    ]
+    index = pd.read_csv(FOLDER / "index.csv").set_index("file")
+    for name, cell in zip(("ml-100k", "ml-1m"), card.split("|")[-3:-1], strict=True):
+        line = index.loc[f"{name}-{field}.npz"]
+        kept = "" if line["variance_kept"] == 1 else f"{line['variance_kept']:.0%}".replace("%", " %")
+        assert cell.strip().startswith(f"{line['known']:,}, {line['columns']:,}") and kept in cell
 
 
 @pytest.mark.parametrize("name", sorted({name for name, field in FIELDS if field == "people"}))
