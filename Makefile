@@ -48,6 +48,7 @@ expected: $(READY) ## record the metrics of a FAST run in tests/expected_metrics
 results: $(READY) ## run the stored long experiments that are missing or out of date (resumable)
 	$(BIN)/python -m recsys_lib.results cf-baselines
 	$(BIN)/python -m recsys_lib.results cold-items
+	$(BIN)/python -m recsys_lib.results encoders
 	$(BIN)/python -m recsys_lib.results text-gain
 	$(BIN)/python -m recsys_lib.results fine-tuning
 	$(BIN)/python -m recsys_lib.results item-tower

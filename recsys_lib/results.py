@@ -31,6 +31,7 @@ from recsys_lib.paths import data_folder
 EXPERIMENTS = {
     "cf-baselines": "recsys_lib.experiments.cf_baselines",
     "cold-items": "recsys_lib.experiments.cold_items",
+    "encoders": "recsys_lib.experiments.encoders",
     "fine-tuning": "recsys_lib.experiments.fine_tuning",
     "item-tower": "recsys_lib.experiments.item_tower",
     "text-gain": "recsys_lib.experiments.text_gain",
