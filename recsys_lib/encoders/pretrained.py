@@ -5,8 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 import tempfile
+from functools import partial
 from pathlib import Path
+from unittest import mock
+
+from tqdm import tqdm
 
 from recsys_lib import assets
 
@@ -121,10 +126,17 @@ def _unpacked(folder: Path, file: Path) -> Path:
     if copy.is_dir():
         return copy
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    import transformers
+    from transformers import modeling_gguf_pytorch_utils as gguf
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file.name)
-    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file.name, dtype=torch.bfloat16)
+    transformers.utils.logging.disable_progress_bar()
+    options = {"gguf_file": file.name, "dtype": torch.float32}
+    if hasattr(transformers, "GgufConfig"):  # newer releases leave the weights packed, and cannot save them
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=file.name)
+    bar = partial(tqdm, leave=False, file=sys.__stderr__, disable=None)  # theirs would stay in a notebook's output
+    with mock.patch.object(gguf, "tqdm", bar, create=True):
+        model = transformers.AutoModelForCausalLM.from_pretrained(folder, **options).to(torch.bfloat16)
     with tempfile.TemporaryDirectory(prefix=".unpack-", dir=folder.parent) as scratch:
         target = Path(scratch) / "model"
         model.save_pretrained(target)
