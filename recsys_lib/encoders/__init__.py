@@ -2,5 +2,6 @@
 
 from recsys_lib.encoders.text import TextEncoder
 from recsys_lib.encoders.tfidf import TfidfEncoder
+from recsys_lib.encoders.transforms import PCA, RemoveTopComponents, Whiten, anisotropy
 
-__all__ = ["TextEncoder", "TfidfEncoder"]
+__all__ = ["PCA", "RemoveTopComponents", "TextEncoder", "TfidfEncoder", "Whiten", "anisotropy"]
