@@ -65,7 +65,7 @@ def load(name_or_path: str, dtype: str = "float32", device: str | None = None):
     ------
     ValueError
         If there is no such model or it cannot be had; if int8 is asked for elsewhere than on the CPU, or of a
-        model without linear layers (GPT-2 calls them otherwise).
+        model without linear layers (GPT-2 calls them otherwise); if bfloat16 is asked of XLNet.
     """
     # torch and transformers take seconds to import: readers of cached vectors do not wait for them
     import torch
@@ -96,6 +96,8 @@ def _on_device(model, dtype: str, device: str):
     if dtype == "int8":
         if not replace_linear(model, Int8Linear):
             raise ValueError("this model has no nn.Linear layer, so that int8 changes nothing: take dtype='bfloat16'")
+    elif dtype == "bfloat16" and model.config.model_type == "xlnet":
+        raise ValueError("transformers' XLNet does not compute in bfloat16 (its positions stay float32): take float32")
     elif dtype == "float32" and device == "cpu" and OneDNNLinear.works_here():
         replace_linear(model, OneDNNLinear)
     return model.to(device)
