@@ -77,7 +77,7 @@ SPACES: dict[str, dict] = {
         "l2": LogUniform(0.2, 3),
         "target_l2": LogUniform(30, 1000),
         "damping": Uniform(0, 0.4),
-        "interactions": Choice((0.0, 1.0)),
+        "products": Choice((0.0, 1.0)),
     },
 }
 

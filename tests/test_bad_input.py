@@ -115,6 +115,15 @@ CASES = {
     "L3AE without text_l2": (lambda: models.L3AE(text_l2=0).fit(TRAIN, np.ones((3, 2))), "text_l2.*500.*150.*0"),
     "L3AE that pushes away": (lambda: models.L3AE(text_weight=-1).fit(TRAIN, np.ones((3, 2))), "text_weight.*-1"),
     "kernel without l2": (lambda: models.KernelRidgeContent(l2=0).fit(TRAIN, np.ones((3, 2))), "l2.*0"),
+    "no field": (lambda: models.KernelRidgeContent().fit(TRAIN, {}), "empty dict"),
+    "misspelt linear field": (
+        lambda: models.KernelRidgeContent(linear_fields=["poeple"]).fit(TRAIN, {"people": np.ones((3, 2))}),
+        "'poeple'",
+    ),
+    "negative cold weight": (
+        lambda: models.ColdStart(models.EASE(), models.KernelRidgeContent(), cold_weight=-1).fit(TRAIN, vectors(1)),
+        "cold_weight",
+    ),
     "a misspelt field": (
         lambda: models.KernelRidgeContent(field_weights={"plots": 1}).fit(TRAIN, {"plot": np.ones((3, 2))}),
         r"same fields.*\['plot', 'plots'\]",

@@ -62,9 +62,10 @@ def test_cold_start_by_hand():
     content = [[50, 10, 30, 20, 35, 5, 25, 30]] * 2
     model = models.ColdStart(Given(warm), Given(content)).fit(train, np.ones((8, 1)))
     # Unseen known items stand at 10, 20, 30 in content and at 1, 3, 5 in the warm scores.
-    assert all_scores(model)[0].tolist() == [9, 1, 5, 3, 5, 1, 4, 5]
+    # 35 lies beyond the best, by 5 at the exchange rate of 4 / 20; below the worst there is nothing to tell apart.
+    assert all_scores(model)[0].tolist() == [9, 1, 5, 3, 6, 1, 4, 5]
     careful = models.ColdStart(Given(warm), Given(content), cold_weight=0.5).fit(train, np.ones((8, 1)))
-    assert all_scores(careful)[0].tolist() == [9, 1, 5, 3, 2.5, 0.5, 2, 2.5]
+    assert all_scores(careful)[0].tolist() == [9, 1, 5, 3, 3.5, 1, 2.5, 3]
 
 
 def cold_start(train, vectors, **arguments):
@@ -83,9 +84,11 @@ def test_the_best_cold_item_stands_with_the_best_unseen_warm_one(train, vectors,
     unseen = (dense(train) == 0) & np.isin(np.arange(train.n_items), known)
     highest = np.where(unseen, content, -np.inf).max(axis=1)
     best_warm = np.where(unseen, scores, -np.inf).max(axis=1)
+    worst_warm = np.where(unseen, scores, np.inf).min(axis=1)
     users, places = np.nonzero(content[:, COLD] >= highest[:, None])
     assert len(users) > 3
-    assert scores[:, COLD][users, places] == pytest.approx(0.5 * best_warm[users], rel=1e-6)
+    halfway = worst_warm + 0.5 * (best_warm - worst_warm)
+    assert (scores[:, COLD][users, places] >= halfway[users] - 1e-6).all()
 
 
 def test_cold_start_keeps_the_order_of_the_cold_items(train, vectors):
@@ -93,7 +96,7 @@ def test_cold_start_keeps_the_order_of_the_cold_items(train, vectors):
     order = np.argsort(all_scores(model.content)[:, COLD], axis=1)
     matched = np.take_along_axis(all_scores(model)[:, COLD], order, axis=1)
     assert (np.diff(matched, axis=1) >= 0).all()
-    assert (np.diff(matched, axis=1) > 0).mean() > 0.6  # beyond the known items' range they tie
+    assert (np.diff(matched, axis=1) > 0).mean() > 0.9  # below the worst known item they tie
 
 
 def test_only_the_order_of_the_content_scores_and_their_spacing_count(train, vectors):

@@ -251,13 +251,13 @@ def test_rbf_kernel_keeps_its_digits_far_from_the_origin():
 
 
 @pytest.mark.parametrize("damping", [0.0, 0.3])
-@pytest.mark.parametrize("interaction", [0.0, 1.0])
-def test_kernel_ridge_scores_cold_items_by_the_formula(train, vectors, known, damping, interaction):
+@pytest.mark.parametrize("products", [0.0, 1.0])
+def test_kernel_ridge_scores_cold_items_by_the_formula(train, vectors, known, damping, products):
     table = 0.4 * vectors
-    model = models.KernelRidgeContent(l2=0.7, target_l2=12, damping=damping, interactions=interaction)
+    model = models.KernelRidgeContent(l2=0.7, target_l2=12, damping=damping, products=products)
     model.fit(train, table)
     kernel = loop_kernel(table)
-    kernel = (kernel + interaction * kernel**2) / (1 + interaction)
+    kernel = (kernel + products * kernel**2) / (1 + products)
     ridge = kernel[np.ix_(known, known)] + 0.7 * np.eye(len(known))
     expected = ridge_target(train, known, 12, damping) @ np.linalg.solve(ridge, kernel[np.ix_(known, COLD)])
     assert all_scores(model)[:, COLD] == pytest.approx(expected, rel=1e-4, abs=1e-6)
@@ -265,7 +265,7 @@ def test_kernel_ridge_scores_cold_items_by_the_formula(train, vectors, known, da
 
 def test_kernel_ridge_scores_a_known_item_as_if_the_ridge_had_not_had_it(train, vectors, known):
     table = 0.4 * vectors
-    model = models.KernelRidgeContent(l2=0.7, target_l2=12, damping=0.2, interactions=0).fit(train, table)
+    model = models.KernelRidgeContent(l2=0.7, target_l2=12, damping=0.2, products=0).fit(train, table)
     kernel, target = loop_kernel(table), ridge_target(train, known, 12, 0.2)
     scores = all_scores(model)
     for place in (0, 7, len(known) - 1):
@@ -277,7 +277,7 @@ def test_kernel_ridge_scores_a_known_item_as_if_the_ridge_had_not_had_it(train, 
 
 def test_kernel_ridge_mixes_named_fields(train, vectors, known):
     fields = {"text": 0.4 * vectors, "people": np.abs(vectors[:, :3])}
-    arguments = {"l2": 0.7, "target_l2": 12, "damping": 0, "interactions": 0}
+    arguments = {"l2": 0.7, "target_l2": 12, "damping": 0, "products": 0}
     weights = {"text": 3.0, "people": 1.0}
     model = models.KernelRidgeContent(field_weights=weights, linear_fields=("people",), **arguments).fit(train, fields)
     kernel = 0.75 * loop_kernel(fields["text"]) + 0.25 * fields["people"] @ fields["people"].T
@@ -323,7 +323,7 @@ def test_cold_items_of_a_users_taste_come_first(train, tiny):
 # --- what all of them promise ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["ContentKNN", "LinearTextMap", "L3AE", "KernelRidgeContent"])
+@pytest.mark.parametrize("name", ["ContentProfile", "ContentKNN", "LinearTextMap", "L3AE", "KernelRidgeContent"])
 def test_items_with_equal_vectors_tie_alike_alone_and_in_any_batch(train, name):
     table = np.eye(3)[np.arange(train.n_items) % 3] + 0.1  # three kinds of items: nearly every place is a tie
     model = getattr(models, name)().fit(train, table)

@@ -42,6 +42,11 @@ def thin(split: splits.Split, share: float, seed: int) -> splits.Split:
     return splits.Split(kept, split.test)
 
 
+def data(protocol: str, share: float, seed: int):
+    """(train, test, seen) of a setting."""
+    return _data(protocol, share, seed)[0]
+
+
 @lru_cache(maxsize=1)
 def _data(protocol, share, seed):
     dataset, _ = _dataset("ml-1m" if protocol == "ML1M-R" else "ml-100k")
@@ -62,12 +67,17 @@ def _vectors(name, protocol, seed):
     return np.random.default_rng(seed).permutation(vectors) if name == SHUFFLED else vectors
 
 
+def fit(name: str, protocol: str, share: float, seed: int, parameters: str):
+    """The model of a stored row."""
+    model = getattr(models, name.split(",")[0])(**json.loads(parameters))
+    return model.fit(data(protocol, share, seed)[0], _vectors(name, protocol, seed))
+
+
 @lru_cache(maxsize=3)
-def report(name, protocol, share, seed, parameters):
-    """The report of a stored row."""
-    (train, test, seen), _ = _data(protocol, share, seed)
-    model = getattr(models, name.split(",")[0])(**json.loads(parameters)).fit(train, _vectors(name, protocol, seed))
-    return evaluation.evaluate(model.recommend(k=10, exclude=seen), train, test)
+def _report(name, protocol, share, seed, parameters):
+    train, test, seen = data(protocol, share, seed)
+    lists = fit(name, protocol, share, seed, parameters).recommend(k=10, exclude=seen)
+    return evaluation.evaluate(lists, train, test)
 
 
 def compute(unit, rows):
@@ -86,7 +96,7 @@ def compute(unit, rows):
     for other in MODELS[: MODELS.index(name)]:
         same = rows["model"].eq(other) & rows["protocol"].eq(protocol) & rows["share"].eq(share)
         parameters[other] = rows.loc[same & rows["seed"].eq(seed), "parameters"].iloc[0]
-    reports = {other: report(other, protocol, share, seed, stored) for other, stored in parameters.items()}
+    reports = {other: _report(other, protocol, share, seed, stored) for other, stored in parameters.items()}
     row = {
         "parameters": parameters[name],
         "validation_value": tuned.value,
@@ -104,7 +114,7 @@ def compute(unit, rows):
 
 def recompute(row):
     key = (row["model"], row["protocol"], float(row["share"]), int(row["seed"]), row["parameters"])
-    summary = report(*key).summary
+    summary = _report(*key).summary
     return {figure: float(summary[figure]) for figure in ("ndcg", "coverage")}
 
 

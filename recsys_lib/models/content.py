@@ -18,7 +18,8 @@ class ContentProfile(Recommender):
     """Cosine between an item and the rating-weighted mean of the items of a user's history.
 
     The oldest content-based recommender (Rocchio 1971; Pazzani & Billsus 2007), and the user vector of AlphaRec
-    before anything is learned (Sheng et al., ICLR 2025). Without ratings every item of the history counts 1.
+    before anything is learned (Sheng et al., ICLR 2025). Without ratings every item of the history counts 1. Weights
+    are positive: an item with one star still pulls, five times less than one with five.
     """
 
     def _fit(self, train, item_vectors):
@@ -27,14 +28,16 @@ class ContentProfile(Recommender):
         self.user_vectors_ = _unit(np.asarray(history @ self.item_vectors_))
 
     def score(self, users):
-        return self.user_vectors_[users] @ self.item_vectors_.T
+        # In double precision: equal vectors tie, whatever the batch.
+        scores = self.user_vectors_[users].astype(np.float64) @ self.item_vectors_.T.astype(np.float64)
+        return scores.astype(np.float32)
 
 
 class ContentKNN(Recommender):
     """Item-kNN on content: score(u, i) = sum of cos(i, j) over those of i's k nearest known items that u had.
 
-    ItemKNN with the cosine of the items' vectors in place of their co-occurrence. Neighbours are looked for among
-    items with interactions only, so that a cold item is as well connected as any other.
+    ItemKNN with the cosine of the items' vectors in place of their co-occurrence; a negative cosine counts 0.
+    Neighbours are looked for among items with interactions only, so that a cold item is as well connected as any.
 
     Parameters
     ----------
@@ -106,7 +109,8 @@ class L3AE(Recommender):
     min_B |X - XB|^2 + a |B|^2 + b |B - C|^2 with diag B = 0, where C is EASE on the item vectors. With l2 = a + b and
     P = (X'X + l2 I)^-1: B = b PC - P Diag(c) + I off the diagonal, c = (1 + b diag(PC)) / diag(P)
     (L3AE, CIKM 2025, arXiv:2508.13500; lambda_X = a, lambda_E = b. The authors' best a is negative, which is why
-    the sum is the parameter here.) An item without interactions is scored by its text weights alone.
+    the sum is the parameter here.) The column of an item without interactions is b P C, its text weights drawn
+    through the ridge.
 
     Parameters
     ----------
@@ -182,7 +186,7 @@ class KernelRidgeContent(Recommender):
     damping : float
         A column of the target is divided by the item's count to this power, so that the few items that everyone
         likes do not fill the regression.
-    interactions : float
+    products : float
         Weight of the squared kernel beside the kernel. The square holds the products of pairs of fields, for
         "this genre in that decade".
 
@@ -191,8 +195,9 @@ class KernelRidgeContent(Recommender):
     `item_vectors` is one array or a dict of named ones. Distances are taken as the vectors are: scale text vectors to
     length 1 and a year by its bandwidth. A row of zeros stands for "unknown": it is like no other row of its field.
 
-    An item that has interactions is scored as if it had none, by the leave-one-out prediction of ridge regression,
-    (s - h y) / (1 - h) with h the item's leverage: scores of known and of cold items can then be compared.
+    An item that has interactions is scored as if it were not among them, by the leave-one-out prediction of ridge
+    regression, (s - h y) / (1 - h) with h the item's leverage: scores of known and of cold items can then be compared.
+    (Only the ridge leaves it out. The other columns of the EASE target have seen it, which moves scores by a few %.)
     """
 
     def __init__(
@@ -203,16 +208,16 @@ class KernelRidgeContent(Recommender):
         l2: float = 1.0,
         target_l2: float = 100.0,
         damping: float = 0.1,
-        interactions: float = 1.0,
+        products: float = 1.0,
     ):
         self.field_weights, self.linear_fields, self.l2 = field_weights, linear_fields, l2
-        self.target_l2, self.damping, self.interactions = target_l2, damping, interactions
+        self.target_l2, self.damping, self.products = target_l2, damping, products
 
     def _fit(self, train, item_vectors):
-        if not (self.l2 > 0 and self.target_l2 > 0 and self.interactions >= 0):
+        if not (self.l2 > 0 and self.target_l2 > 0 and self.products >= 0):
             raise ValueError(
-                f"l2 and target_l2 must be positive and interactions not negative, "
-                f"but are {self.l2}, {self.target_l2} and {self.interactions}"
+                f"l2 and target_l2 must be positive and products not negative, "
+                f"but are {self.l2}, {self.target_l2} and {self.products}"
             )
         kernel = self._kernel(item_vectors)
         known = np.flatnonzero(train.item_counts > 0)
@@ -236,15 +241,19 @@ class KernelRidgeContent(Recommender):
         if item_vectors is None:
             raise ValueError("KernelRidgeContent reads content: call fit(train, item_vectors)")
         fields = item_vectors if isinstance(item_vectors, dict) else {"item_vectors": item_vectors}
+        if not fields:
+            raise ValueError("item_vectors is an empty dict: give one field at least")
         weights = dict.fromkeys(fields, 1.0) if self.field_weights is None else self.field_weights
         if set(weights) != set(fields):
             odd = sorted(set(weights) ^ set(fields))
             raise ValueError(f"field_weights and item_vectors must name the same fields; only one has {odd}")
+        if unknown := sorted(set(self.linear_fields) - set(fields)):
+            raise ValueError(f"linear_fields names {unknown[0]!r}, which is no field of item_vectors")
         if min(weights.values()) < 0 or not sum(weights.values()) > 0:
             raise ValueError(f"field_weights must not be negative nor all 0: {weights}")
         total = sum(weights.values())
         kernel = sum(weight / total * self._field_kernel(name, fields[name]) for name, weight in weights.items())
-        return (kernel + self.interactions * kernel**2) / (1 + self.interactions)
+        return (kernel + self.products * kernel**2) / (1 + self.products)
 
     def _field_kernel(self, name, vectors) -> np.ndarray:
         if name not in self.linear_fields:
@@ -269,28 +278,40 @@ class ColdStart(Recommender):
     warm, content : Recommender
         Fitted here. `content` must score known items as if they were new, as `KernelRidgeContent` does.
     cold_weight : float
-        Factor on the matched score: 1 treats new items as known ones, less is more careful with them.
+        Factor on the distance between a matched score and the user's lowest: 1 treats new items as known ones, less
+        is more careful with them, 0 puts them last.
     """
 
     def __init__(self, warm: Recommender, content: KernelRidgeContent, *, cold_weight: float = 1.0):
         self.warm, self.content, self.cold_weight = warm, content, cold_weight
 
     def _fit(self, train, item_vectors):
-        self.warm.fit(train)
+        if not self.cold_weight >= 0:
+            raise ValueError(f"cold_weight must not be negative, but is {self.cold_weight}")
+        self.warm.fit(train, item_vectors)
         self.content.fit(train, item_vectors)
         self.cold_ = np.flatnonzero(train.item_counts == 0)
 
     def score(self, users):
         scores = np.array(self.warm.score(users), np.float32)
-        content = self.content.score(users)
+        content = np.asarray(self.content.score(users), np.float64)
         known = self.train_.item_counts > 0
         for row, user in enumerate(users):
             unseen = known.copy()
             unseen[self.train_.matrix[user].indices] = False
+            new = content[row, self.cold_]
             if unseen.any():
-                place, warm = np.sort(content[row, unseen]), np.sort(scores[row, unseen])
-                scores[row, self.cold_] = self.cold_weight * np.interp(content[row, self.cold_], place, warm)
+                new = self._matched(new, np.sort(content[row, unseen]), np.sort(scores[row, unseen]).astype(np.float64))
+            scores[row, self.cold_] = new
         return scores
+
+    def _matched(self, new, content, warm) -> np.ndarray:
+        """Content scores of new items on the warm scale; `content` and `warm` are sorted scores of known items."""
+        matched = np.interp(new, content, warm)
+        # Above the best known item there is no place to read: go on in the user's mean exchange rate.
+        rate = (warm[-1] - warm[0]) / max(content[-1] - content[0], 1e-12)
+        matched += rate * np.maximum(new - content[-1], 0)
+        return warm[0] + self.cold_weight * (matched - warm[0])
 
 
 def rbf_kernel(vectors) -> np.ndarray:
