@@ -77,8 +77,11 @@ def load(name_or_path: str, dtype: str = "float32", device: str | None = None):
         raise ValueError(f"int8 works on the CPU only, not on {device}: take dtype='bfloat16' there, or device='cpu'")
     logging.disable_progress_bar()  # it would stay in a notebook's output
     source, local = model_folder(name_or_path), name_or_path in ASSETS or Path(name_or_path).is_dir()
-    # A hub model stays at the commit that is here already, the one that its cached vectors belong to.
-    options = {} if local else {"revision": _commit(name_or_path)}
+    options = {}
+    if not local and (commit := _commit(name_or_path)):
+        options["revision"] = commit  # the one that is here already, which the cached vectors belong to
+    elif not local:
+        _ask_hub(name_or_path)
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, **options)
         weights = torch.bfloat16 if dtype == "bfloat16" else torch.float32
@@ -104,12 +107,22 @@ def _on_device(model, dtype: str, device: str):
 
 
 def _why_not(name_or_path: str, error: Exception) -> str:
-    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".")
     return (
-        f"cannot load the model {name_or_path!r}: {reason} It is neither an asset ({', '.join(ASSETS)}) nor a folder "
+        f"cannot load the model {name_or_path!r}: {reason}. It is neither an asset ({', '.join(ASSETS)}) nor a folder "
         f"with a model here. Check the spelling; a Hugging Face id needs the network once, or give the path of a "
         f"folder that `save_pretrained` wrote"
     )
+
+
+def _ask_hub(name_or_path: str) -> None:
+    """ValueError at once if the hub cannot be reached or has no such model: transformers would try for a minute."""
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().model_info(name_or_path, timeout=10)
+    except Exception as error:  # of whichever library carries the request
+        raise ValueError(_why_not(name_or_path, error)) from None
 
 
 def _commit(repository: str) -> str | None:

@@ -133,6 +133,10 @@ class TextEncoder:
         tokenizer, model = pretrained.load(self.name_or_path, self.dtype, self.device)
         if self.pooling == "cls" and tokenizer.cls_token_id is None:
             raise ValueError(f"{self.name_or_path!r} has no [CLS] token: take pooling='mean' or pooling='last'")
+        if self.max_length <= (n_added := tokenizer.num_special_tokens_to_add()):
+            raise ValueError(
+                f"max_length must be more than {n_added}, the tokens that this model adds, not {self.max_length}"
+            )
         self._tokenizer, self._model = tokenizer, model
 
     def _tokenise(self, texts: list[str]) -> dict[str, list[list[int]]]:

@@ -1,0 +1,147 @@
+"""TextEncoder against sentence-transformers with the same MiniLM: are the vectors equal, and texts a second.
+
+    python tests/benchmarks/encoding_vs_sentence_transformers.py                              # a few minutes
+    python tests/benchmarks/encoding_vs_sentence_transformers.py --texts FILE.csv --column NAME --n-texts 300
+
+The default texts are clothing reviews of 15 to 60 words, about as long as a film's plot in a catalogue. Each round
+starts a process a side, with a loaded and warmed model; sentence-transformers runs at every batch size and its best
+one counts. Ours includes the cache that it writes. The script stops if two vectors differ by more than 1e-4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import peers
+
+BATCH_SIZES = (8, 16, 32, 64, 128)
+OURS, PLAIN = "ours", "ours, with PyTorch's own linear layers"
+
+
+def stopwatch(call) -> tuple[float, np.ndarray]:
+    """Seconds and the result of a call."""
+    started = time.perf_counter()
+    result = call()
+    return time.perf_counter() - started, result
+
+
+def our_side(model: str, texts: list[str], vectors: Path) -> dict:
+    """Seconds of `TextEncoder.encode` with an empty cache, as it is and without oneDNN's linear layers."""
+    from recsys_lib.encoders import TextEncoder
+    from recsys_lib.encoders.cpu_linear import OneDNNLinear
+
+    seconds = {}
+    for name in (OURS, PLAIN):
+        if name == PLAIN:
+            OneDNNLinear.works_here = staticmethod(lambda: False)
+        with tempfile.TemporaryDirectory() as cache:
+            os.environ["RECSYS_CACHE"] = cache
+            encoder = TextEncoder(model)
+            encoder.encode([f"warm {text}" for text in texts[:100]])
+            seconds[name], found = stopwatch(lambda encoder=encoder: encoder.encode(texts))
+        if name == OURS:
+            np.save(vectors, found)
+    return seconds
+
+
+def their_side(model: str, texts: list[str], vectors: Path) -> dict:
+    """In the peer's environment: seconds of `SentenceTransformer.encode` at each batch size."""
+    from sentence_transformers import SentenceTransformer
+
+    encoder = SentenceTransformer(model, device="cpu")
+    encoder.encode([f"warm {text}" for text in texts[:100]], batch_size=32)
+    seconds = {}
+    for size in BATCH_SIZES:
+        seconds[f"sentence-transformers, batch size {size}"], found = stopwatch(
+            lambda size=size: encoder.encode(texts, batch_size=size, show_progress_bar=False)
+        )
+    np.save(vectors, found)
+    return seconds
+
+
+def read_texts(arguments) -> tuple[list[str], str]:
+    """The texts, and what they are in words."""
+    import pandas as pd
+
+    if arguments.texts:
+        column = pd.read_csv(arguments.texts)[arguments.column].dropna().astype(str)
+        what = f"column {arguments.column}"
+    else:
+        from recsys_lib import datasets
+
+        column = datasets.reviews("womens-clothing")["text"]
+        column = column[column.str.split().str.len().between(15, 60)]
+        what = "Women's Clothing reviews of 15 to 60 words"
+    texts = column.head(arguments.n_texts).tolist()
+    words = np.mean([len(text.split()) for text in texts])
+    return texts, f"{len(texts)} texts, {words:.0f} words on average ({what})"
+
+
+def main() -> None:
+    import pandas as pd  # not in the peer's environment
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", help="a CSV file of your own; then nothing is written to RESULTS.md")
+    parser.add_argument("--column", help="its column")
+    parser.add_argument("--n-texts", type=int, default=300)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    if bool(arguments.texts) != bool(arguments.column):
+        parser.error("--texts and --column belong together")
+
+    from recsys_lib.encoders.pretrained import model_folder
+
+    texts, what = read_texts(arguments)
+    model = model_folder("all-minilm-l6-v2")
+    interpreters = {"ours": sys.executable, "theirs": peers.python("sentence-transformers")}
+    rounds, difference = [], 0.0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "texts.json").write_text(json.dumps(texts), encoding="utf-8")
+        for number in range(arguments.rounds):
+            found = {}
+            for side, interpreter in interpreters.items():
+                found |= peers.run(interpreter, Path(__file__), "--worker", side, model, folder)
+            rounds.append(found)
+            ours, theirs = (np.load(folder / f"{side}.npy") for side in interpreters)
+            difference = max(difference, float(np.abs(ours - theirs).max()))
+            assert difference <= 1e-4, f"the vectors differ by {difference}"
+            print(f"round {number + 1}: {len(texts) / found[OURS]:.0f} texts/s", flush=True)
+    seconds = pd.DataFrame(rounds)
+    speed = len(texts) / seconds
+    best = speed.drop(columns=[OURS, PLAIN]).median().idxmax()
+    ratios = speed.div(speed[best], axis=0)
+    rows = [
+        f"| {key} | {speed[key].median():.0f} | {speed[key].min():.0f} - {speed[key].max():.0f} "
+        f"| {ratios[key].median():.2f} | {ratios[key].min():.2f} - {ratios[key].max():.2f} |"
+        for key in speed
+    ]
+    head = f"| | texts a second (median) | range | relative to {best} | range |\n|---|--:|--:|--:|--:|"
+    their_versions = peers.versions(interpreters["theirs"], "sentence-transformers", "transformers", "torch")
+    text = f"{what}; all-MiniLM-L6-v2 in float32.\nOurs: {peers.versions(sys.executable, 'transformers', 'torch')}. "
+    text += f"Peer: {their_versions}.\n\n{head}\n" + "\n".join(rows)
+    text += f"\n\nMedians of {arguments.rounds} rounds. Largest difference of the vectors: {difference:.1e}."
+    default = not arguments.texts and all(
+        getattr(arguments, name) == parser.get_default(name) for name in ("n_texts", "rounds")
+    )
+    peers.publish("Encoding against sentence-transformers", text, write=default)
+
+
+def worker(side: str, model: str, folder: str) -> None:
+    texts = json.loads(Path(folder, "texts.json").read_text(encoding="utf-8"))
+    encode = our_side if side == "ours" else their_side
+    print(json.dumps(encode(model, texts, Path(folder, f"{side}.npy"))))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        worker(*sys.argv[2:5])
+    else:
+        main()
