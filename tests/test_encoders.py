@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from recsys_lib.encoders import TextEncoder
+from recsys_lib.encoders import TextEncoder, pretrained
 from recsys_lib.encoders.store import VectorStore, text_key
 
 TEXTS = ["Toy Story (1995). Animation", "Heat (1995). Action", "a", "", "玩具总动员 🎬", "word " * 10_000]
@@ -106,11 +106,32 @@ def states_alone(folder, text, layer=-1):
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    tokenizer, model = (
+        AutoTokenizer.from_pretrained(folder),
+        AutoModel.from_pretrained(folder, dtype=torch.float32).eval(),
+    )
     model = model.get_encoder() if model.config.is_encoder_decoder else model
     tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length=256)
     with torch.inference_mode():
         return model(**tokens, output_hidden_states=True).hidden_states[layer][0].numpy(), tokens["input_ids"][0]
+
+
+@pytest.fixture(scope="module")
+def packaged():
+    """Folders of the two packaged models, in the user's own cache."""
+    return {name: pretrained.model_folder(name) for name in pretrained.ASSETS}
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name, d, n_states", [("all-minilm-l6-v2", 384, 7), ("smollm2-135m-instruct", 576, 31)])
+def test_the_packaged_models(packaged, name, d, n_states):
+    encoder = TextEncoder(packaged[name], normalise=False)
+    layers = encoder.encode_layers(TEXTS[:2])
+    assert layers.shape == (n_states, 2, d)
+    assert encoder.encode(TEXTS[:2]) == pytest.approx(layers[-1], abs=1e-5, rel=1e-4)
+    for row in (0, 1):
+        states, _ = states_alone(packaged[name], TEXTS[row])
+        assert layers[-1, row] == pytest.approx(states.mean(axis=0), abs=1e-5, rel=1e-4)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "last"])

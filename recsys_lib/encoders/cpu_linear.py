@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class OneDNNLinear(nn.Module):
     """The layer computed by oneDNN, which PyTorch carries, in float32 like before: equal within rounding.
 
-    PyTorch gives float32 products to MKL, and MKL leaves the wide registers of AMD processors unused: here oneDNN
-    is twice as fast there.
+    PyTorch gives float32 products to MKL, which leaves the wide registers of AMD processors unused: there oneDNN is
+    about twice as fast.
     """
 
     def __init__(self, layer: nn.Linear):

@@ -90,6 +90,7 @@ def load(name_or_path: str, dtype: str = "float32", device: str | None = None):
         raise ValueError(_why_not(name_or_path, error)) from None
     if model.config.is_encoder_decoder:
         model = model.get_encoder()
+    model.config.use_cache = False  # a decoder would keep keys and values for a next token that never comes
     return tokenizer, _on_device(model.eval(), dtype, device)
 
 

@@ -109,12 +109,10 @@ class TextEncoder:
                 tokens = self._tokenise(list(missing.values()))
                 batches, missing = self._batches(tokens), list(missing)
                 for rows in progress(batches) if progress else batches:
-                    vectors = self._forward(
-                        {name: [lists[row] for row in rows] for name, lists in tokens.items()}, layer
-                    )
-                    batch = {missing[row]: vector for row, vector in zip(rows, vectors, strict=True)}
-                    store.write(batch)
-                    known.update(batch)
+                    part = {name: [lists[row] for row in rows] for name, lists in tokens.items()}
+                    computed = dict(zip([missing[row] for row in rows], self._forward(part, layer), strict=True))
+                    store.write(computed)
+                    known.update(computed)
         return np.stack([known[key] for key in keys])
 
     def _path(self, layer: int | str) -> Path:
@@ -191,12 +189,10 @@ class TextEncoder:
     def _padded(self, name: str, lists: list[list[int]]) -> np.ndarray:
         """A rectangle, filled on the right whatever the tokenizer prefers: there it moves no position, and in a
         decoder no token sees it."""
-        fill = {"input_ids": self._tokenizer.pad_token_id, "token_type_ids": self._tokenizer.pad_token_type_id}.get(
-            name
-        )
-        padded = np.full((len(lists), max(map(len, lists))), self._end_of_text() if fill is None else fill, np.int64)
-        if name == "attention_mask":
-            padded[:] = 0
+        tokenizer = self._tokenizer
+        pad = self._end_of_text() if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        fill = {"input_ids": pad, "token_type_ids": tokenizer.pad_token_type_id}.get(name, 0)
+        padded = np.full((len(lists), max(map(len, lists))), fill, np.int64)
         for row, values in enumerate(lists):
             padded[row, : len(values)] = values
         return padded
