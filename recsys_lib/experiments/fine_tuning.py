@@ -40,6 +40,7 @@ SEEDS, ADVERSARIAL_SEEDS = (0, 1, 2), (0,)
 SOURCES = ("models/rating.py", "tokens.py", "training.py", "adversarial.py")
 
 REFERENCE, PLAIN, LIVE = "TF-IDF + logistic", "all layers, CE", "all layers, CE, 400 reviews"
+FGM, NOISE = "all layers, CE, FGM", "all layers, CE, noise"
 PENALTIES = {
     REFERENCE: np.geomspace(0.01, 100, 5),
     "TF-IDF + ridge": np.geomspace(0.01, 100, 5),
@@ -54,8 +55,8 @@ NETWORKS = {
     "last 2 layers, CE": ({"trainable_layers": 2}, CE),
     "all layers, MSE": ({"head": "regression"}, CE),
     "all layers, ordinal": ({"head": "ordinal"}, CE),
-    "all layers, CE, FGM": ({}, dataclasses.replace(CE, adversarial="fgm")),
-    "all layers, CE, noise": ({}, dataclasses.replace(CE, adversarial="noise")),
+    FGM: ({}, dataclasses.replace(CE, adversarial="fgm")),
+    NOISE: ({}, dataclasses.replace(CE, adversarial="noise")),
     "LoRA, CE": ({"lora": True}, dataclasses.replace(CE, learning_rate=1e-3, layer_decay=1.0)),
 }
 
@@ -206,6 +207,8 @@ def compute(unit, rows):
     row |= _paired(stars, found, [predictions(REFERENCE, "fixed")], "reference")
     if run != "fixed":
         row |= _paired(stars, found, [predictions(PLAIN, each) for each in runs], "plain")
+    if name == FGM:
+        row |= _paired(stars, found, [predictions(NOISE, each) for each in runs], "noise")
     for cost in ("n_trainable", "first_loss", "last_loss", "validation_mse", "mse_attacked", "fit_seconds"):
         row[cost] = np.mean([float(each[cost]) for each in found]) if cost in found[0] else np.nan
     row["reliability"] = _reliability(stars, found) if "shares" in found[0] else ""
