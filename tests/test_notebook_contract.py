@@ -13,6 +13,7 @@ from recsys_lib import notebook
 from recsys_lib.tutorial import execute
 
 PATH = Path("notebooks/07_example.ipynb")
+DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGP4////fwAJ+wP9KobjigAAAABJRU5ErkJggg=="  # one pixel
 
 
 @pytest.mark.parametrize("path", execute.notebooks(), ids=execute.name)
@@ -67,7 +68,7 @@ def output(node, made):
 
 
 def figure():
-    return new_output("display_data", data={"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 1x1>"})
+    return new_output("display_data", data={"image/png": DOT, "text/plain": "<Figure size 1x1>"})
 
 
 def says(node, text):
@@ -317,6 +318,8 @@ def test_a_refreshed_notebook_keeps_the_contract(good, tmp_path):
     refreshed = nbformat.read(path, as_version=4)
     assert contract.check(refreshed, path) == []
     assert all(set(each.metadata) <= {"tags"} for each in refreshed.cells)
+    (stored,) = [o.data["image/png"] for c in refreshed.cells for o in c.get("outputs", []) if "image/png" in o.data]
+    assert stored != DOT and execute.with_palette(stored) == stored  # a palette, and nothing more to gain
     assert len(refreshed.cells) == len(good.cells)
     assert list(tmp_path.glob("*.part")) == []
 
