@@ -87,6 +87,7 @@ def test_ordinal_probabilities_by_hand(tiny_bert):
     shares = model.probabilities(np.log(above / (1 - above))[None])
     assert shares[0] == pytest.approx([0.1, 0.2, 0.3, 0.3, 0.1], abs=1e-6)
     assert model.expected_rating(np.log(above / (1 - above))[None])[0] == pytest.approx(1 + above.sum(), abs=1e-5)
+    assert model.predicted_stars(np.log(above / (1 - above))[None])[0] == 3, "two thresholds passed: the median"
     crossed = model.probabilities([[1.0, 2.0, -1.0, -2.0]])  # thresholds out of order: no negative share
     assert (crossed >= 0).all() and crossed.sum() == pytest.approx(1)
 

