@@ -1,6 +1,7 @@
 """What the unit tests share: the tiny synthetic set and its matrices. None of them needs a network."""
 
 import pytest
+from tiny_models import save_bert
 
 from recsys_lib import datasets, splits
 from recsys_lib.interactions import Interactions
@@ -29,16 +30,4 @@ def tiny_test(tiny, tiny_split, tiny_train):
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory):
     """The folder of a BERT with random weights, two layers of 16 dimensions, that spells its words."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("bert")
-    letters = [chr(code) for code in range(97, 123)] + list("0123456789().")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *("##" + letter for letter in letters)]
-    BertTokenizerFast(vocab={word: number for number, word in enumerate(words)}).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
-    )
-    BertModel(config).save_pretrained(folder)
-    return str(folder)
+    return save_bert(tmp_path_factory.mktemp("bert"))

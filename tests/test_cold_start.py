@@ -2,34 +2,15 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
+from content_case import COLD, all_scores, dense, interactions, without
 
 from recsys_lib import models
-from recsys_lib.interactions import Interactions
-
-COLD = [3, 16, 32]  # columns of the tiny set that lose their interactions here: one of each taste
-
-
-def interactions(rows):
-    """Interactions from a dense table of 0 and 1."""
-    matrix = sparse.csr_matrix(np.array(rows, np.float32))
-    return Interactions(matrix, np.arange(matrix.shape[0]), np.arange(matrix.shape[1]))
-
-
-def dense(train):
-    return train.matrix.toarray().astype(float)
-
-
-def all_scores(model):
-    return model.score(np.arange(model.train_.n_users)).astype(float)
 
 
 @pytest.fixture(scope="module")
 def train(tiny_train):
     """The tiny set with the columns COLD emptied."""
-    rows = dense(tiny_train)
-    rows[:, COLD] = 0
-    return interactions(rows)
+    return without(tiny_train, COLD)
 
 
 @pytest.fixture(scope="module")

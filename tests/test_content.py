@@ -2,28 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
+from content_case import COLD, all_scores, dense, interactions, without
 
 from recsys_lib import models
-from recsys_lib.interactions import Interactions
 from recsys_lib.models.content import rbf_kernel, text_weights
-
-COLD = [3, 16, 32]  # columns of the tiny set that lose their interactions here: one of each taste
-
-
-def dense(train):
-    return train.matrix.toarray().astype(float)
-
-
-def all_scores(model):
-    return model.score(np.arange(model.train_.n_users)).astype(float)
-
-
-def without(train, columns):
-    """The same users and columns, some columns emptied."""
-    matrix = train.matrix.toarray()
-    matrix[:, columns] = 0
-    return Interactions(sparse.csr_matrix(matrix), train.user_ids, train.item_ids)
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +22,6 @@ def vectors(tiny_train):
 @pytest.fixture(scope="module")
 def known(train):
     return np.flatnonzero(train.item_counts > 0)
-
-
-def interactions(rows, ratings=None):
-    """Interactions from a dense table of 0 and 1, and one of ratings."""
-    matrix = sparse.csr_matrix(np.array(rows, np.float32))
-    if ratings is not None:
-        ratings = sparse.csr_matrix(np.array(ratings, np.float32))
-    return Interactions(matrix, np.arange(matrix.shape[0]), np.arange(matrix.shape[1]), ratings)
 
 
 # --- profile and neighbours ------------------------------------------------------------------------------------

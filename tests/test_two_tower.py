@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from tiny_models import save_bert
 
 from recsys_lib.interactions import Interactions
 from recsys_lib.models.two_tower import TwoTower, _ItemTower, _Pairs
@@ -14,19 +15,7 @@ N_USERS, N_ITEMS, COLD = 60, 24, (0, 1)  # even columns are about the sea, odd o
 
 @pytest.fixture(scope="module")
 def tiny_bert(tmp_path_factory):
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("bert")
-    letters = [chr(code) for code in range(97, 123)] + list("0123456789")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "sea", "moon", *letters, *("##" + one for one in letters)]
-    BertTokenizerFast(vocab={word: number for number, word in enumerate(words)}).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(words), hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=32
-    )
-    BertModel(config).save_pretrained(folder)
-    return str(folder)
+    return save_bert(tmp_path_factory.mktemp("bert"), words=("sea", "moon"), n_layers=3)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from sklearn.metrics import root_mean_squared_error
 
 from recsys_lib import datasets, evaluation, models, splits, tuning
 from recsys_lib.encoders import TextEncoder
+from recsys_lib.experiments import matrices
 from recsys_lib.interactions import Interactions
 from recsys_lib.results import Experiment
 
@@ -40,18 +41,12 @@ def _dataset():
     return dataset, {"genre": dataset.genre_vectors, "text": TextEncoder().encode(dataset.items["text"])}
 
 
-def _matrices(split, items):
-    train = Interactions.from_frame(split.train, item_ids=items)
-    others = (Interactions.from_frame(part, train.user_ids, items) for part in (split.test, split.seen))
-    return train, *others
-
-
 @lru_cache(maxsize=2)
 def _data(protocol, seed):
     dataset, _ = _dataset()
     split = splits.protocol(protocol, dataset.interactions, seed)
     inner = splits.validation(protocol, split, seed)
-    return _matrices(split, dataset.items.index), _matrices(inner, dataset.items.index)
+    return matrices(split, dataset.items.index), matrices(inner, dataset.items.index)
 
 
 def _report(model, protocol, seed):

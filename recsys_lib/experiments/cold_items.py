@@ -2,6 +2,10 @@
 
 A fifth of the films with five or more ratings of at least 4 is taken out of the training data (seeds 0-7) and ranked,
 alone, for every user. Hyper-parameters are chosen by holding out a fifth of the remaining, warm films in the same way.
+
+The form of the kernel (which fields with which weights, x'y for sets, the damping of the target) was not chosen so: it
+was settled in sight of the splits of MovieLens-100K. All kernels share it, the controls too, so that their differences
+are fair; as a check, the rows that the argument rests on are repeated on eight more splits that nobody had looked at.
 """
 
 from __future__ import annotations
@@ -19,8 +23,8 @@ from recsys_lib.interactions import Interactions
 from recsys_lib.results import Experiment
 from recsys_lib.topk import TopK, best
 
-N_TRIALS = {"ml-100k": 8, "ml-1m": 4}
-SEEDS = range(8)
+N_TRIALS = 8
+SEEDS, FRESH_SEEDS = range(8), range(8, 16)
 YEAR_BANDWIDTH = 8  # films eight years apart are exp(-1/2) alike
 METADATA = {"genre": 1.0, "year": 1.0, "people": 1.0, "language": 0.5}
 TEXTS = {"title": 1.0, "title_genres": 1.0, "plot": 0.5, "names": 0.5}  # what the language model has read
@@ -62,6 +66,9 @@ ON_BOTH = (
     SHUFFLED,
     NOT_PERSONAL,
 )
+
+
+ON_FRESH = (REFERENCE, "genre, linear map", "text, linear map", FULL, SHUFFLED)
 
 
 @lru_cache(maxsize=2)
@@ -158,7 +165,7 @@ def compute(unit, rows):
             MODELS[name][0],
             inner,
             validation,
-            n_trials=N_TRIALS[dataset],
+            n_trials=N_TRIALS,
             item_vectors=vectors,
             arguments=arguments,
             objective=lambda model: np.nanmean(ndcg(name, model, validation, inner_cold)),
@@ -200,11 +207,12 @@ def recompute(row):
 
 UNITS = [
     {"dataset": dataset, "seed": seed, "model": name}
-    for dataset in N_TRIALS
+    for dataset in ("ml-100k", "ml-1m")
     for seed in SEEDS
     for name in MODELS
     if dataset == "ml-100k" or name in ON_BOTH
 ]
+UNITS += [{"dataset": "ml-100k", "seed": seed, "model": name} for seed in FRESH_SEEDS for name in ON_FRESH]
 EXPERIMENT = Experiment(
     data=("ml-100k", "ml-1m", "all-minilm-l6-v2"),
     units=UNITS,

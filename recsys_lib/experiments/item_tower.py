@@ -23,10 +23,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from recsys_lib import assets, datasets, models, splits
+from recsys_lib import assets, datasets, models
 from recsys_lib.encoders import TextEncoder
 from recsys_lib.encoders.text import PACKAGED
 from recsys_lib.evaluation.intervals import percentiles, resamples
+from recsys_lib.experiments import cold_items
 from recsys_lib.interactions import Interactions
 from recsys_lib.metrics import accuracy
 from recsys_lib.models.content import LinearTextMap
@@ -34,8 +35,7 @@ from recsys_lib.models.two_tower import TwoTower, _ItemTower
 from recsys_lib.results import Experiment, source_hash
 from recsys_lib.topk import best
 
-# models/content.py is not among them: notebook 04 computes the linear map's row anew whenever it runs.
-SOURCES = ("models/two_tower.py", "models/base.py", "metrics/accuracy.py", "splits.py")
+SOURCES = ("models/two_tower.py", "models/content.py", "models/base.py", "metrics/accuracy.py", "splits.py")
 MAX_EPOCHS = 8
 L2 = (300.0, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5)
 MAPS = [{"temperature": t, "map_learning_rate": rate} for t, rate in product((0.05, 0.1), (1e-4, 3e-4))]
@@ -50,7 +50,7 @@ ROWS = {
     "tower, last 2 layers": {"trainable_layers": 2},
     "tower, all 6 layers": {"trainable_layers": 6},
 }
-SEEDS = {row: range(3) for row in ROWS} | {"tower, all 6 layers": range(1)}  # minutes a split
+SEEDS = range(3)
 
 
 @lru_cache(maxsize=1)
@@ -67,15 +67,7 @@ def _all_users():
 @lru_cache(maxsize=4)
 def data(seed: int, *, validation: bool = False):
     """(train, test, cold columns) of item split `seed`, or of the same cut applied to its training part."""
-    dataset = datasets.load("ml-100k")
-    frame = dataset.interactions[dataset.interactions["rating"] >= 4]
-    split = splits.cold_items(frame, share=0.2, min_interactions=5, rng=seed)
-    if validation:
-        split = splits.cold_items(split.train, share=0.2, min_interactions=5, rng=seed)
-    train = Interactions.from_frame(split.train, item_ids=dataset.items.index)
-    known = split.test[split.test["user_id"].isin(train.user_ids)]  # the others have no history
-    test = Interactions.from_frame(known, train.user_ids, dataset.items.index)
-    return train, test, dataset.items.index.get_indexer(split.test["item_id"].unique())
+    return cold_items.split(datasets.load("ml-100k"), seed)[int(validation)]
 
 
 def build(row: str, parameters: dict, seed: int = 0, **more):
@@ -181,7 +173,7 @@ def compute(unit, rows):
         chosen[done["model"]] = (done["validation_ndcg"], json.loads(done["parameters"]), done["n_trials"])
     if row not in chosen:
         chosen[row] = (np.nan, {}, 0) if row == "random" else tune(row, _shared(row, chosen))
-    seeds = SEEDS[row] if run == "mean" else (int(run.split()[1]),)
+    seeds = SEEDS if run == "mean" else (int(run.split()[1]),)
 
     def table(name):
         return np.column_stack([measured(name, chosen[name][1], seed)[0] for seed in seeds])
@@ -210,7 +202,7 @@ def recompute(row):
     return {"ndcg": float(np.nanmean(of_user))}
 
 
-UNITS = [{"model": row, "run": run} for row in ROWS for run in (*(f"split {seed}" for seed in SEEDS[row]), "mean")]
+UNITS = [{"model": row, "run": run} for row in ROWS for run in (*(f"split {seed}" for seed in SEEDS), "mean")]
 EXPERIMENT = Experiment(
     data=("ml-100k", "all-minilm-l6-v2"),
     units=UNITS,

@@ -14,7 +14,7 @@ import numpy as np
 
 from recsys_lib import datasets, evaluation, models, splits, tuning
 from recsys_lib.encoders import TextEncoder
-from recsys_lib.interactions import Interactions
+from recsys_lib.experiments import matrices
 from recsys_lib.results import Experiment
 
 N_TRIALS = {"A": 10, "Bu": 10, "ML1M-R": 4}
@@ -52,12 +52,7 @@ def _data(protocol, share, seed):
     dataset, _ = _dataset("ml-1m" if protocol == "ML1M-R" else "ml-100k")
     split = thin(splits.protocol(protocol, dataset.interactions, seed), share, seed)
     inner = splits.validation(protocol, split, seed)
-    return tuple(_matrices(part, dataset.items.index) for part in (split, inner))
-
-
-def _matrices(split, items):
-    train = Interactions.from_frame(split.train, item_ids=items)
-    return train, *(Interactions.from_frame(part, train.user_ids, items) for part in (split.test, split.seen))
+    return tuple(matrices(part, dataset.items.index) for part in (split, inner))
 
 
 def _vectors(name, protocol, seed):

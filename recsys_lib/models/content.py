@@ -11,7 +11,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from recsys_lib.models.base import Recommender
-from recsys_lib.models.linear import inverse
+from recsys_lib.models.linear import ease_weights, inverse, regularised_gram
 
 
 class ContentProfile(Recommender):
@@ -81,7 +81,7 @@ class LinearTextMap(Recommender):
     weights_ : (d, d) float64, the map W.
     """
 
-    def __init__(self, *, l2: float = 300.0):
+    def __init__(self, *, l2: float = 20_000.0):
         self.l2 = l2
 
     def _fit(self, train, item_vectors):
@@ -135,10 +135,7 @@ class L3AE(Recommender):
                 f"l2 and text_l2 must be positive and text_weight not negative, "
                 f"but are {self.l2}, {self.text_l2} and {self.text_weight}"
             )
-        matrix = train.matrix.astype(np.float64)
-        gram = (matrix.T @ matrix).toarray()
-        gram[np.diag_indices_from(gram)] += self.l2
-        precision = inverse(gram)
+        precision = inverse(regularised_gram(train.matrix, self.l2))
         pulled = self.text_weight * (precision @ text_weights(_one_array(self, item_vectors), self.text_l2))
         multiplier = (1 + np.diag(pulled)) / np.diag(precision)
         weights = pulled - precision * multiplier
@@ -221,12 +218,7 @@ class KernelRidgeContent(Recommender):
             )
         kernel = self._kernel(item_vectors)
         known = np.flatnonzero(train.item_counts > 0)
-        matrix = train.matrix[:, known].astype(np.float64)
-        gram = (matrix.T @ matrix).toarray()
-        gram[np.diag_indices_from(gram)] += self.target_l2
-        target = inverse(gram)
-        target /= -np.diag(target)
-        np.fill_diagonal(target, 0)  # EASE: the target is matrix @ target
+        target = ease_weights(train.matrix[:, known], self.target_l2)  # what to hit: the history @ target
         target /= train.item_counts[known] ** self.damping
         ridge = kernel[np.ix_(known, known)]
         ridge[np.diag_indices_from(ridge)] += self.l2

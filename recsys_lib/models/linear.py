@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
 
 from recsys_lib.models.base import Recommender
 
@@ -18,6 +18,22 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
         raise ValueError("the matrix is not positive definite: raise the L2 regularisation (l2 > 0)")
     lower = np.tril(result, -1)
     return lower + lower.T + np.diag(np.diag(result))
+
+
+def regularised_gram(matrix: sparse.csr_matrix, l2: float) -> np.ndarray:
+    """X'X + l2 I of a sparse (n_users, n_items) matrix: (n_items, n_items) float64."""
+    matrix = matrix.astype(np.float64)
+    gram = (matrix.T @ matrix).toarray()
+    gram[np.diag_indices_from(gram)] += l2
+    return gram
+
+
+def ease_weights(matrix: sparse.csr_matrix, l2: float) -> np.ndarray:
+    """EASE's item-item weights of a sparse (n_users, n_items) matrix: (n_items, n_items) float64, zero diagonal."""
+    weights = inverse(regularised_gram(matrix, l2))
+    weights /= -np.diag(weights)
+    np.fill_diagonal(weights, 0)
+    return weights
 
 
 class EASE(Recommender):
@@ -41,13 +57,7 @@ class EASE(Recommender):
     def _fit(self, train, item_vectors):
         if not self.l2 > 0:
             raise ValueError(f"l2 must be positive, not {self.l2}: without it X'X has no inverse")
-        matrix = train.matrix.astype(np.float64)
-        gram = (matrix.T @ matrix).toarray()
-        gram[np.diag_indices_from(gram)] += self.l2
-        weights = inverse(gram)
-        weights /= -np.diag(weights)
-        np.fill_diagonal(weights, 0)
-        self.item_weights_ = weights.astype(np.float32)
+        self.item_weights_ = ease_weights(train.matrix, self.l2).astype(np.float32)
 
     def score(self, users):
         return np.asarray(self.train_.matrix[users] @ self.item_weights_, np.float32)

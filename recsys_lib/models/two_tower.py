@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from recsys_lib.encoders.inputs import check_texts
 from recsys_lib.encoders.text import PACKAGED
 from recsys_lib.models.base import Recommender
 
@@ -147,10 +148,7 @@ class TwoTower(Recommender):
         return (self.user_vectors_[users] @ self.item_vectors_.T / self.temperature).astype(np.float32)
 
     def _checked_texts(self, n_items: int) -> list[str]:
-        texts = list(self.item_texts)
-        for row, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise ValueError(f"text {row} is {text!r}, not a string. Use '' where there is no text")
+        texts = check_texts(self.item_texts)
         if len(texts) != n_items:
             raise ValueError(f"there are {len(texts)} item_texts, but {n_items} items: pass one text a column")
         for name, least in (("epochs", 1), ("batch_size", 2), ("users_per_item", 1)):
