@@ -33,8 +33,11 @@ EXPERIMENTS = {
     "cold-items": "recsys_lib.experiments.cold_items",
     "encoders": "recsys_lib.experiments.encoders",
     "fine-tuning": "recsys_lib.experiments.fine_tuning",
+    "lambda-beta": "recsys_lib.experiments.lambda_beta",
+    "lambda-beta-grid": "recsys_lib.experiments.lambda_beta_grid",
     "item-tower": "recsys_lib.experiments.item_tower",
     "text-gain": "recsys_lib.experiments.text_gain",
+    "training-diversity": "recsys_lib.experiments.training_diversity",
 }
 PACKAGES = ("numpy", "scipy", "torch", "transformers")  # whose versions are stamped on each row
 TOLERANCE = 0.02

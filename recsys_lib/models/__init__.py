@@ -4,6 +4,8 @@ from recsys_lib.models.als import ALS
 from recsys_lib.models.base import Recommender
 from recsys_lib.models.content import L3AE, ColdStart, ContentKNN, ContentProfile, KernelRidgeContent, LinearTextMap
 from recsys_lib.models.factorisation import BiasedMF, PureSVD
+from recsys_lib.models.feature_ials import FeatureIALS
+from recsys_lib.models.lambda_beta import LambdaBetaRecommender
 from recsys_lib.models.linear import EASE, SLIM
 from recsys_lib.models.neighbours import ItemKNN, RP3beta, UserKNN
 from recsys_lib.models.simple import Popularity, Random
@@ -18,8 +20,10 @@ __all__ = [
     "ColdStart",
     "ContentKNN",
     "ContentProfile",
+    "FeatureIALS",
     "ItemKNN",
     "KernelRidgeContent",
+    "LambdaBetaRecommender",
     "LinearTextMap",
     "Popularity",
     "PureSVD",
