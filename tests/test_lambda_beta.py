@@ -220,7 +220,9 @@ def test_after_epoch_sees_a_model_that_scores(train, vectors):
 
 
 def test_related_items_by_hand(train):
-    relation = related_items(train, np.eye(train.n_items, 3, dtype=np.float32) + 1, n=3)
+    content = np.ones((train.n_items, 2), np.float32)
+    content[COLD] = 2  # cold items are nearest to each other
+    relation = related_items(train, content, n=3)
     seen = dense(train) > 0
     assert relation.sum(axis=1) == pytest.approx(np.ones(len(relation)), abs=1e-6)
     assert (np.diag(relation) == 0).all() and ((relation > 0).sum(axis=1) <= 3).all()

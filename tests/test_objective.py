@@ -117,6 +117,8 @@ def test_each_block_of_the_ascent_is_the_best_on_the_sphere():
             other[place] = sphere(blocks[place].shape, rng)
             assert ARTICLE.value(*other) <= best
         assert all(np.array_equal(blocks[j], ON_SPHERE[j]) for j in range(3) if j != place)
+        uphill = ARTICLE.gradients(*blocks)[place]  # it leaves no way up along the sphere
+        assert uphill == pytest.approx(np.sum(uphill * blocks[place], axis=1, keepdims=True) * blocks[place])
 
 
 def test_proposition_3_with_related_fixed_users_and_items_meet_in_their_sum():

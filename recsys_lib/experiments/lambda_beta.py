@@ -39,6 +39,7 @@ MODELS = {
     "lambda-beta, squared": ("LambdaBetaRecommender", {"loss": "squared", "temperature": 1.0}, "text"),
 }
 SPACES = ("genre", "text", "plot")
+BASELINES = {REFERENCE: "ease", "content profile": "profile", "L3AE": "l3ae"}
 FIGURES = ("ndcg", *(f"ild_{space}" for space in SPACES), "coverage", "exposed_5", "gini", "novelty")
 COMPARED = ("ndcg", *(f"ild_{space}" for space in SPACES))
 
@@ -131,7 +132,10 @@ def compute(unit, rows):
     reports = _reports(name, protocol, chosen)
     row = {"parameters": json.dumps(chosen), "validation_value": float(np.mean([value for _, value in found]))}
     row |= {figure: float(np.mean([each.summary[figure] for each in reports])) for figure in FIGURES}
-    row |= against(reports, reports if name == REFERENCE else _stored(rows, protocol, REFERENCE), "ease")
+    done = set(rows.loc[rows["protocol"] == protocol, "model"]) if len(rows) else set()
+    for other, column in BASELINES.items():  # a row that comes before a baseline is not compared with it
+        if other in done | {name}:
+            row |= against(reports, reports if other == name else _stored(rows, protocol, other), column)
     for control, of in ((SHUFFLED, LEARNED), (IALS_SHUFFLED, IALS)):
         if name == control:  # text minus shuffled text stands in the control's row, with its sign turned
             row |= against(_stored(rows, protocol, of), reports, "shuffled")

@@ -1,8 +1,10 @@
 """training-diversity: a diversity term in the loss, against re-ranking the same model to the same accuracy.
 
-For each term and weight the model is trained with it, and the same model without it is re-ranked by MMR (100
-candidates, text vectors). The trade-off of MMR is the one whose validation nDCG is nearest to that of the trained
-model, so that both stand at the same loss; test figures are then compared user by user.
+For each term and weight the model is trained with it; the same model without it is re-ranked by MMR (100 candidates) on
+the views that the term sees. Of MMR's curve the two neighbouring trade-offs are taken between which the trained model's
+nDCG lies, and mixed so that the means agree: that is what a re-ranker reaches at the same loss. Diversity is then
+compared user by user. The match is made on the test users themselves, for both sides alike: it describes two curves and
+selects nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import numpy as np
 
 from recsys_lib import evaluation, models, rerank, results
 from recsys_lib.experiments import lambda_beta
+from recsys_lib.metrics import intra_list
 from recsys_lib.results import Experiment
 
 TERMS = {
@@ -24,16 +27,11 @@ TERMS = {
 }
 TRADE_OFFS = np.linspace(0, 1, 41)
 PLAIN = "none"
+ILDS = tuple(f"ild_{space}" for space in lambda_beta.SPACES)
 
 
-@lru_cache(maxsize=2)
-def plain(protocol: str, *, validation: bool):
-    """100 candidates of the model without a diversity term."""
-    train, _, seen = lambda_beta.data(protocol, 0)[int(validation)]
-    return fit(protocol, PLAIN, 0.0, validation=validation).recommend(k=100, exclude=seen)
-
-
-def fit(protocol: str, term: str, weight: float, *, validation: bool) -> models.LambdaBetaRecommender:
+def fit(protocol: str, term: str, weight: float) -> models.LambdaBetaRecommender:
+    """On the training part of split 0, with the parameters that lambda-beta found there."""
     stored = results.load("lambda-beta").set_index(["protocol", "model"])
     parameters = json.loads(json.loads(stored.loc[(protocol, lambda_beta.LEARNED), "parameters"])[0])
     _, spaces = lambda_beta.dataset()
@@ -42,42 +40,56 @@ def fit(protocol: str, term: str, weight: float, *, validation: bool) -> models.
         diversity, views, _ = TERMS[term]
         parameters |= {"diversity": diversity, "diversity_weight": weight}
         vectors |= {view: spaces[view] for view in views}
-    return models.LambdaBetaRecommender(**parameters).fit(lambda_beta.data(protocol, 0)[int(validation)][0], vectors)
+    return models.LambdaBetaRecommender(**parameters).fit(lambda_beta.data(protocol, 0)[0][0], vectors)
 
 
-def reranked(protocol: str, trade_off: float, *, validation: bool) -> evaluation.Report:
+@lru_cache(maxsize=8)
+def curve(protocol: str, views: tuple[str, ...]) -> list[evaluation.Report]:
+    """The model without a diversity term, re-ranked by MMR on the views at every trade-off."""
     dataset, spaces = lambda_beta.dataset()
-    train, test, _ = lambda_beta.data(protocol, 0)[int(validation)]
-    lists = rerank.mmr(plain(protocol, validation=validation), spaces["text"], k=10, trade_off=trade_off)
-    return evaluation.evaluate(lists, train, test, spaces, item_facets=dataset.genre_vectors)
+    train, test, seen = lambda_beta.data(protocol, 0)[0]
+    candidates = fit(protocol, PLAIN, 0.0).recommend(k=100, exclude=seen)
+    vectors = np.hstack([intra_list.unit_rows(spaces[view]) for view in views])
+    return [
+        evaluation.evaluate(
+            rerank.mmr(candidates, vectors, k=10, trade_off=t), train, test, spaces, item_facets=dataset.genre_vectors
+        )
+        for t in TRADE_OFFS
+    ]
 
 
-@lru_cache(maxsize=2)
-def curve(protocol: str) -> np.ndarray:
-    """Validation nDCG at each trade-off of MMR."""
-    return np.array([reranked(protocol, t, validation=True).summary["ndcg"] for t in TRADE_OFFS])
+def at_accuracy(reports: list[evaluation.Report], ndcg: float) -> tuple[int, float]:
+    """(place, share): the curve last passes `ndcg` between `place` and the next report, whose weight is `share`.
+
+    Place 0 if the curve never is as accurate: then both differences, in accuracy and in diversity, speak for training.
+    """
+    values = np.array([each.summary["ndcg"] for each in reports])
+    reached = np.flatnonzero(values >= ndcg)
+    if not reached.size or reached[-1] == len(values) - 1:
+        return (0, 0.0) if not reached.size else (len(values) - 1, 0.0)
+    place = int(reached[-1])
+    return place, float((values[place] - ndcg) / (values[place] - values[place + 1]))
 
 
 def compute(unit, rows):
     protocol, term, weight = unit["protocol"], unit["term"], unit["weight"]
-    found = {}
-    for validation in (True, False):
-        model = fit(protocol, term, weight, validation=validation)
-        found[validation] = lambda_beta.report(model, protocol, 0, validation=validation)
-    trade_off = float(TRADE_OFFS[np.argmin(np.abs(curve(protocol) - found[True].summary["ndcg"]))])
-    other, start = (reranked(protocol, t, validation=False) for t in (trade_off, 0.0))
-    row = {"validation_ndcg": found[True].summary["ndcg"], "trade_off": trade_off}
-    row |= {figure: float(found[False].summary[figure]) for figure in lambda_beta.FIGURES}
-    row |= {f"{figure}_mmr": float(other.summary[figure]) for figure in lambda_beta.FIGURES}
-    return (
-        row
-        | lambda_beta.against([found[False]], [other], "mmr")
-        | lambda_beta.against([found[False]], [start], "plain")
-    )
+    trained = lambda_beta.report(fit(protocol, term, weight), protocol, 0)
+    reports = curve(protocol, TERMS[term][1] if term != PLAIN else ("text",))
+    place, share = at_accuracy(reports, trained.summary["ndcg"])
+    row = {"trade_off": float(TRADE_OFFS[place]), "mixed_in": share}
+    row |= {figure: float(trained.summary[figure]) for figure in lambda_beta.FIGURES}
+    pair = reports[place], reports[min(place + 1, len(reports) - 1)]
+    for figure in lambda_beta.FIGURES:
+        row[f"{figure}_mmr"] = (1 - share) * pair[0].summary[figure] + share * pair[1].summary[figure]
+    for figure in ILDS:
+        mixed = (1 - share) * pair[0].per_user[figure] + share * pair[1].per_user[figure]
+        found = evaluation.confidence_interval(trained.per_user[figure] - mixed)
+        row[f"{figure}_minus_mmr"], row[f"{figure}_low_mmr"], row[f"{figure}_high_mmr"] = found
+    return row | lambda_beta.against([trained], [reports[0]], "plain")
 
 
 def recompute(row):
-    model = fit(row["protocol"], row["term"], float(row["weight"]), validation=False)
+    model = fit(row["protocol"], row["term"], float(row["weight"]))
     summary = lambda_beta.report(model, row["protocol"], 0).summary
     return {figure: float(summary[figure]) for figure in lambda_beta.FIGURES}
 
