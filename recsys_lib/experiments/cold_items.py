@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import datasets, evaluation, metrics, models, splits, tuning
-from recsys_lib.encoders import TextEncoder, TfidfEncoder
+from recsys_lib.encoders import RemoveTopComponents, TextEncoder, TfidfEncoder
 from recsys_lib.interactions import Interactions
 from recsys_lib.results import Experiment
 from recsys_lib.topk import TopK, best
@@ -39,6 +39,8 @@ MODELS = {
     ORACLE: (None, None),
     "genre, cosine": ("ContentProfile", "genre"),
     "text, cosine": ("ContentProfile", "title_genres"),
+    "genre, centred cosine": ("ContentProfile", "genre_centred"),
+    "text, centred cosine": ("ContentProfile", "title_genres_centred"),
     "text, neighbours": ("ContentKNN", "title_genres"),
     "genre, linear map": ("LinearTextMap", "genre"),
     "TF-IDF, linear map": ("LinearTextMap", "tfidf"),
@@ -60,6 +62,7 @@ ON_BOTH = (
     ORACLE,
     "genre, linear map",
     "text, cosine",
+    "text, centred cosine",
     "text, linear map",
     "kernel: metadata",
     FULL,
@@ -68,7 +71,16 @@ ON_BOTH = (
 )
 
 
-ON_FRESH = (REFERENCE, "genre, linear map", "text, linear map", FULL, SHUFFLED)
+ON_FRESH = (
+    REFERENCE,
+    "genre, linear map",
+    "text, cosine",
+    "text, centred cosine",
+    "text, linear map",
+    "kernel: metadata",
+    FULL,
+    SHUFFLED,
+)
 
 
 @lru_cache(maxsize=2)
@@ -77,12 +89,16 @@ def item_fields(name: str) -> dict[str, np.ndarray]:
     dataset = datasets.load(name)
     encoder = TextEncoder()
     genre = dataset.genre_vectors
+    genre = genre / np.maximum(np.linalg.norm(genre, axis=1, keepdims=True), 1e-12)
     year = dataset.items["year"].astype(float).fillna(0).to_numpy(np.float32)
+    texts = encoder.encode(dataset.items["text"])
     return {
         "title": encoder.encode(dataset.items["title"]),
-        "title_genres": encoder.encode(dataset.items["text"]),
+        "title_genres": texts,
+        "title_genres_centred": RemoveTopComponents(0).fit_transform(texts),
         "tfidf": TfidfEncoder().encode(dataset.items["text"]),
-        "genre": genre / np.maximum(np.linalg.norm(genre, axis=1, keepdims=True), 1e-12),
+        "genre": genre,
+        "genre_centred": RemoveTopComponents(0).fit_transform(genre),
         "year": year[:, None] / (YEAR_BANDWIDTH * np.sqrt(2)),
         **{field: datasets.features(name, field)[0] for field in ("plot", "names", "people", "language")},
     }
@@ -218,6 +234,6 @@ EXPERIMENT = Experiment(
     units=UNITS,
     compute=compute,
     recompute=recompute,
-    sample=(8, 13, 29),
+    sample=(6, 10, 15, 33),
     sources=("models/base.py", "models/content.py", "models/linear.py", "metrics/accuracy.py", "splits.py"),
 )

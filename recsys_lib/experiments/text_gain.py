@@ -2,7 +2,7 @@
 
 EASE, L3AE with the texts' vectors and L3AE with the same vectors of other items, each tuned with one budget on
 validation data. Protocols A (five seeds), Bu and ML1M-R (five seeds) with all training rows; protocol A again with a
-share of each user's training rows (three seeds).
+share of each user's training rows (five seeds).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EASE, SHUFFLED, TEXT = MODELS = ("EASE", "L3AE, shuffled text", "L3AE, text")
 SETTINGS = [
     *[("A", 1.0, seed) for seed in range(5)],
     ("Bu", 1.0, 0),
-    *[("A", share, seed) for share in SHARES for seed in range(3)],
+    *[("A", share, seed) for share in SHARES for seed in range(5)],
     *[("ML1M-R", 1.0, seed) for seed in range(5)],
 ]
 
