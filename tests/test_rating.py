@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from recsys_lib import adversarial
+from recsys_lib import adversarial, results
 from recsys_lib.models import rating
 from recsys_lib.models.rating import HEADS, BERTRecommender, add_lora, load_tokenizer, pooled_history
 from recsys_lib.tokens import tokenise
@@ -226,3 +226,11 @@ def test_fgm_hurts_more_than_noise(tiny_bert, examples, layers):
     attacked = model.loss(adversarial.attacked(model, batch, 0.1), batch["labels"])
     assert attacked > model(**batch).loss and attacked > shaken
     assert all(p.grad is None for p in model.parameters()), "an attack leaves no gradients behind"
+
+
+@pytest.mark.data
+def test_fine_tuning_reaches_its_bars():
+    """The stored table's averages over three seeds."""
+    rows = results.load("fine-tuning").query("run == 'mean'").set_index("model")
+    assert rows.loc["all layers, CE", "mse"] <= 0.46
+    assert rows.loc["all layers, MSE", "macro_f1"] >= 0.44
