@@ -37,6 +37,9 @@ class Settings:
         Each layer below learns at this share of the one above it: the lower, the more general.
     head_learning_rate : float
         The head starts at random and has further to go.
+    threshold_learning_rate : float
+        Of the ordinal head's thresholds. In a short run they hardly leave the shares of the stars; a larger rate moves
+        them further.
     weight_decay : float
         On matrices; not on biases and LayerNorm.
     warm_up : float
@@ -58,6 +61,7 @@ class Settings:
     learning_rate: float = 5e-5
     layer_decay: float = 0.95
     head_learning_rate: float = 1e-3
+    threshold_learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warm_up: float = 0.1
     clip: float = 1.0
@@ -276,7 +280,10 @@ class _Run:
 
 
 def parameter_groups(model: BERTRecommender, settings: Settings) -> list[dict]:
-    """Groups for AdamW: a rate for each layer, and no weight decay on biases and LayerNorm (vectors)."""
+    """Groups for AdamW: a rate for each layer, for the head and for the ordinal head's thresholds.
+
+    Vectors (biases, LayerNorm, thresholds) have no weight decay.
+    """
     layers = transformer_layers(model.encoder)
     depth = {}  # parameter -> how many layers lie above it; what is below all layers (embeddings) comes last
     for place, layer in enumerate(layers):
@@ -286,7 +293,7 @@ def parameter_groups(model: BERTRecommender, settings: Settings) -> list[dict]:
     for p in model.parameters():
         if not p.requires_grad:
             continue
-        rate = settings.head_learning_rate
+        rate = settings.threshold_learning_rate if p is model.thresholds else settings.head_learning_rate
         if id(p) in inside:
             rate = settings.learning_rate * settings.layer_decay ** depth.get(id(p), len(layers))
         decay = settings.weight_decay if p.ndim > 1 else 0.0

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from scipy import sparse
+from scipy.special import expit
 
 from recsys_lib import adversarial, results
+from recsys_lib.experiments import fine_tuning
 from recsys_lib.models import rating
 from recsys_lib.models.rating import HEADS, BERTRecommender, add_lora, load_tokenizer, pooled_history
 from recsys_lib.tokens import tokenise
@@ -234,3 +236,19 @@ def test_fine_tuning_reaches_its_bars():
     rows = results.load("fine-tuning").query("run == 'mean'").set_index("model")
     assert rows.loc["all layers, CE", "mse"] <= 0.46
     assert rows.loc["all layers, MSE", "macro_f1"] >= 0.44
+
+
+def test_refitted_biases_mend_a_shift_and_only_on_the_other_half():
+    rng = np.random.default_rng(0)
+    logits = np.sort(rng.normal(0, 2, (4000, 1)) + np.array([[2.0, 0.7, -0.5, -2.0]]), axis=1)[:, ::-1]
+    stars = 1 + (rng.random((4000, 1)) < expit(logits)).cumprod(axis=1).sum(axis=1).astype(int)
+    wrong = expit(logits + np.array([0.5, 0.5, 0.5, 1.5]))
+    shares = -np.diff(np.hstack([np.ones((4000, 1)), np.minimum.accumulate(wrong, axis=1), np.zeros((4000, 1))]))
+    for cumulative in (True, False):
+        five = fine_tuning.five_stars_refitted(stars, shares, cumulative=cumulative)
+        assert shares[:, -1].mean() > (stars == 5).mean() + 0.05
+        assert five.mean() == pytest.approx((stars == 5).mean(), abs=0.02)
+    changed = np.where(np.arange(4000) % 2 == 0, 6 - stars, stars)  # other stars in the even half
+    other = fine_tuning.five_stars_refitted(changed, shares, cumulative=True)
+    same = fine_tuning.five_stars_refitted(stars, shares, cumulative=True)
+    assert np.array_equal(other[::2], same[::2]) and not np.array_equal(other[1::2], same[1::2])

@@ -153,6 +153,30 @@ def test_groups_rate_and_decay(tiny_bert):
         assert (group["weight_decay"] == 0) == (name.endswith("bias") or "LayerNorm" in name), name
 
 
+def test_the_thresholds_have_a_rate_of_their_own(tiny_bert):
+    settings = Settings(learning_rate=1.0, layer_decay=0.5, head_learning_rate=7.0, threshold_learning_rate=9.0)
+    model = BERTRecommender(tiny_bert, head="ordinal")
+    groups = parameter_groups(model, settings)
+    (own,) = (group for group in groups if group["lr"] == 9.0)
+    assert [p is model.thresholds for p in own["params"]] == [True] and own["weight_decay"] == 0
+    placed = [id(p) for group in groups for p in group["params"]]
+    assert sorted(placed) == sorted(id(p) for p in model.parameters()), "each parameter in exactly one group"
+
+
+def test_no_other_head_has_thresholds(tiny_bert):
+    for head in ("softmax", "regression"):
+        rates = [
+            [
+                group["lr"]
+                for group in parameter_groups(
+                    BERTRecommender(tiny_bert, head=head), Settings(threshold_learning_rate=rate)
+                )
+            ]
+            for rate in (1.0, 2.0)
+        ]
+        assert rates[0] == rates[1]
+
+
 def test_the_rate_warms_up_and_falls(tiny_bert, data, monkeypatch):
     rates = []
     step = torch.optim.AdamW.step
