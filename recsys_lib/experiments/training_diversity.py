@@ -24,10 +24,12 @@ TERMS = {
     "dispersion, text and genre": ("dispersion", ("text", "genre"), (0.25, 0.5, 1.0, 2.0)),
     "facets, genre": ("facets", ("genre",), (0.5, 1.0, 3.0, 10.0)),
     "k-DPP likelihood, text": ("dpp", ("text",), (0.1, 0.3, 1.0, 3.0)),
+    "k-DPP likelihood, no similarity": ("dpp", ("alone",), (1.0, 3.0)),  # the control: all pairs are equally alike
 }
 TRADE_OFFS = np.linspace(0, 1, 41)
 PLAIN = "none"
-ILDS = tuple(f"ild_{space}" for space in lambda_beta.SPACES)
+FIGURES = (*lambda_beta.FIGURES, "alpha_ndcg")
+COMPARED = (*(f"ild_{space}" for space in lambda_beta.SPACES), "alpha_ndcg")
 
 
 def fit(protocol: str, term: str, weight: float) -> models.LambdaBetaRecommender:
@@ -35,6 +37,7 @@ def fit(protocol: str, term: str, weight: float) -> models.LambdaBetaRecommender
     stored = results.load("lambda-beta").set_index(["protocol", "model"])
     parameters = json.loads(json.loads(stored.loc[(protocol, lambda_beta.LEARNED), "parameters"])[0])
     _, spaces = lambda_beta.dataset()
+    spaces = spaces | {"alone": np.eye(len(spaces["text"]), dtype=np.float32)}
     vectors = {"content": spaces["text"]}
     if term != PLAIN:
         diversity, views, _ = TERMS[term]
@@ -74,14 +77,14 @@ def at_accuracy(reports: list[evaluation.Report], ndcg: float) -> tuple[int, flo
 def compute(unit, rows):
     protocol, term, weight = unit["protocol"], unit["term"], unit["weight"]
     trained = lambda_beta.report(fit(protocol, term, weight), protocol, 0)
-    reports = curve(protocol, TERMS[term][1] if term != PLAIN else ("text",))
+    reports = curve(protocol, ("text",) if term == PLAIN or "alone" in TERMS[term][1] else TERMS[term][1])
     place, share = at_accuracy(reports, trained.summary["ndcg"])
     row = {"trade_off": float(TRADE_OFFS[place]), "mixed_in": share}
-    row |= {figure: float(trained.summary[figure]) for figure in lambda_beta.FIGURES}
+    row |= {figure: float(trained.summary[figure]) for figure in FIGURES}
     pair = reports[place], reports[min(place + 1, len(reports) - 1)]
-    for figure in lambda_beta.FIGURES:
+    for figure in FIGURES:
         row[f"{figure}_mmr"] = (1 - share) * pair[0].summary[figure] + share * pair[1].summary[figure]
-    for figure in ILDS:
+    for figure in COMPARED:
         mixed = (1 - share) * pair[0].per_user[figure] + share * pair[1].per_user[figure]
         found = evaluation.confidence_interval(trained.per_user[figure] - mixed)
         row[f"{figure}_minus_mmr"], row[f"{figure}_low_mmr"], row[f"{figure}_high_mmr"] = found
@@ -91,7 +94,7 @@ def compute(unit, rows):
 def recompute(row):
     model = fit(row["protocol"], row["term"], float(row["weight"]))
     summary = lambda_beta.report(model, row["protocol"], 0).summary
-    return {figure: float(summary[figure]) for figure in lambda_beta.FIGURES}
+    return {figure: float(summary[figure]) for figure in FIGURES}
 
 
 UNITS = [

@@ -17,7 +17,8 @@ class FeatureIALS(Recommender):
     g_i is the item's vector and f_u the mean of the vectors of u's history, so that a content, a user and a
     collaborative term stand side by side, each convex in its block and bounded below. n is the number of interactions
     of the row plus 1 (frequency-scaled regularisation: Rendle et al., RecSys 2022, arXiv:2110.14037). An item without
-    interactions gets y_i = B'g_i. (Feature-aware iALS as in irspack; without vectors it is `ALS`, solved exactly.)
+    interactions gets (G + rI)^-1 r B'g_i with G = X'X: its content's place, shrunk as unseen cells ask for.
+    (Feature-aware iALS as in irspack; without vectors it is `ALS`, solved exactly.)
 
     Parameters
     ----------

@@ -27,7 +27,9 @@ class LambdaBetaRecommender(Recommender):
     negatives, or a price on unseen cells) that forbids the collapse, and lambda and beta can be learned.
 
     Each step hides a part of every history and asks for it back; the part that is shown is neither asked for nor a
-    negative. AdamW, constant rate; the returned parameters are the mean over the last third of the steps.
+    negative. (S is counted once from all of `train`, so it has seen what a step hides; every interaction is a positive,
+    whatever its rating: filter the ratings before where this matters.) AdamW, constant rate; the returned parameters
+    are the mean over the last third of the steps.
 
     Parameters
     ----------
