@@ -7,7 +7,7 @@ weights of the three terms that made the data?
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -132,14 +132,9 @@ def shop(
     def terms(users):
         return np.stack([(u[users] @ i.T - mean) / sd for (u, i), (mean, sd) in zip(pairs, scales, strict=True)])
 
+    shares = weights / weights.sum()
     made = Shop(
-        None,
-        items,
-        item_vectors.astype(np.float32),
-        related.astype(np.float32),
-        weights / weights.sum(),
-        terms,
-        popularity,
+        pd.DataFrame(), items, item_vectors.astype(np.float32), related.astype(np.float32), shares, terms, popularity
     )
     basket = np.minimum(np.maximum(rng.poisson(mean_basket, n_users), 5), n_items // 2)
     frames = []
@@ -152,7 +147,7 @@ def shop(
     user_id, item_id, felt = (np.concatenate(parts) for parts in zip(*frames, strict=True))
     cuts = np.quantile(felt, np.cumsum(RATING_SHARES)[:-1])
     interactions = pd.DataFrame({"user_id": user_id, "item_id": item_id, "rating": 1 + np.searchsorted(cuts, felt)})
-    return Shop(interactions, items, made.item_vectors, made.related_vectors, made.weights, terms, popularity)
+    return replace(made, interactions=interactions)
 
 
 def _related(items: pd.DataFrame, vectors: np.ndarray, rng, n: int = 5) -> np.ndarray:

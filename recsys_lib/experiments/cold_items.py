@@ -69,18 +69,7 @@ ON_BOTH = (
     SHUFFLED,
     NOT_PERSONAL,
 )
-
-
-ON_FRESH = (
-    REFERENCE,
-    "genre, linear map",
-    "text, cosine",
-    "text, centred cosine",
-    "text, linear map",
-    "kernel: metadata",
-    FULL,
-    SHUFFLED,
-)
+ON_FRESH = tuple(name for name in ON_BOTH if name not in ("random", ORACLE, NOT_PERSONAL))
 
 
 @lru_cache(maxsize=2)

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 import numpy as np
 import pandas as pd
 
-from recsys_lib import datasets, evaluation, models, splits, tuning
+from recsys_lib import datasets, evaluation, models, results, splits, tuning
 from recsys_lib.encoders import TextEncoder
 from recsys_lib.experiments import matrices
 from recsys_lib.results import Experiment
@@ -76,10 +76,20 @@ def build(name: str, parameters: dict) -> models.Recommender:
 
 def report(model, protocol: str, seed: int, *, validation: bool = False) -> evaluation.Report:
     """The report of a fitted model on the test (or validation) part of a split."""
+    seen = data(protocol, seed)[int(validation)][2]
+    return judge(model.recommend(k=10, exclude=seen), protocol, seed, validation=validation)
+
+
+def judge(lists, protocol: str, seed: int, *, validation: bool = False) -> evaluation.Report:
     found, spaces = dataset()
-    train, test, seen = data(protocol, seed)[int(validation)]
-    lists = model.recommend(k=10, exclude=seen)
+    train, test, _ = data(protocol, seed)[int(validation)]
     return evaluation.evaluate(lists, train, test, spaces, item_facets=found.genre_vectors)
+
+
+def learned_parameters(protocol: str) -> dict:
+    """What the stored table holds for the learned model on split 0; the grid and the diversity terms build on it."""
+    stored = results.load("lambda-beta").set_index(["protocol", "model"])
+    return json.loads(json.loads(stored.loc[(protocol, LEARNED), "parameters"])[0])
 
 
 @cache

@@ -5,9 +5,7 @@ The other parameters are those that lambda-beta found for the same split. One ro
 
 from __future__ import annotations
 
-import json
-
-from recsys_lib import models, results
+from recsys_lib import models
 from recsys_lib.experiments import lambda_beta
 from recsys_lib.results import Experiment
 
@@ -17,8 +15,7 @@ PROTOCOLS = ("A", "Bu")
 
 def fit(protocol: str, user_weight: float, related_weight: float) -> models.LambdaBetaRecommender:
     """On the inner training part of split 0; negative weights: learned."""
-    stored = results.load("lambda-beta").set_index(["protocol", "model"])
-    parameters = json.loads(json.loads(stored.loc[(protocol, lambda_beta.LEARNED), "parameters"])[0])
+    parameters = lambda_beta.learned_parameters(protocol)
     if user_weight >= 0:
         parameters |= {"user_weight": user_weight, "related_weight": related_weight}
     train = lambda_beta.data(protocol, 0)[1][0]

@@ -9,12 +9,11 @@ selects nothing.
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 
 import numpy as np
 
-from recsys_lib import evaluation, models, rerank, results
+from recsys_lib import evaluation, models, rerank
 from recsys_lib.experiments import lambda_beta
 from recsys_lib.metrics import intra_list
 from recsys_lib.results import Experiment
@@ -34,8 +33,7 @@ COMPARED = (*(f"ild_{space}" for space in lambda_beta.SPACES), "alpha_ndcg")
 
 def fit(protocol: str, term: str, weight: float) -> models.LambdaBetaRecommender:
     """On the training part of split 0, with the parameters that lambda-beta found there."""
-    stored = results.load("lambda-beta").set_index(["protocol", "model"])
-    parameters = json.loads(json.loads(stored.loc[(protocol, lambda_beta.LEARNED), "parameters"])[0])
+    parameters = lambda_beta.learned_parameters(protocol)
     _, spaces = lambda_beta.dataset()
     spaces = spaces | {"alone": np.eye(len(spaces["text"]), dtype=np.float32)}
     vectors = {"content": spaces["text"]}
@@ -49,16 +47,10 @@ def fit(protocol: str, term: str, weight: float) -> models.LambdaBetaRecommender
 @lru_cache(maxsize=8)
 def curve(protocol: str, views: tuple[str, ...]) -> list[evaluation.Report]:
     """The model without a diversity term, re-ranked by MMR on the views at every trade-off."""
-    dataset, spaces = lambda_beta.dataset()
-    train, test, seen = lambda_beta.data(protocol, 0)[0]
-    candidates = fit(protocol, PLAIN, 0.0).recommend(k=100, exclude=seen)
+    _, spaces = lambda_beta.dataset()
+    candidates = fit(protocol, PLAIN, 0.0).recommend(k=100, exclude=lambda_beta.data(protocol, 0)[0][2])
     vectors = np.hstack([intra_list.unit_rows(spaces[view]) for view in views])
-    return [
-        evaluation.evaluate(
-            rerank.mmr(candidates, vectors, k=10, trade_off=t), train, test, spaces, item_facets=dataset.genre_vectors
-        )
-        for t in TRADE_OFFS
-    ]
+    return [lambda_beta.judge(rerank.mmr(candidates, vectors, k=10, trade_off=t), protocol, 0) for t in TRADE_OFFS]
 
 
 def at_accuracy(reports: list[evaluation.Report], ndcg: float) -> tuple[int, float]:
