@@ -68,18 +68,19 @@ class Interactions:
         1 where the user has interacted with the item; column indices sorted within a row.
     user_ids, item_ids : pandas.Index
         The id behind each row and each column.
-    ratings : scipy.sparse.csr_matrix or None
-        The ratings on the same cells; None where the data have none.
+    ratings, timestamps : scipy.sparse.csr_matrix or None
+        The ratings (float32) and the seconds (float64) on the same cells; None where the data have none.
     """
 
     matrix: sparse.csr_matrix
     user_ids: pd.Index
     item_ids: pd.Index
     ratings: sparse.csr_matrix | None = None
+    timestamps: sparse.csr_matrix | None = None
 
     @classmethod
     def from_frame(cls, frame, user_ids=None, item_ids=None, min_rating=None) -> Interactions:
-        """Build from a frame with `user_id`, `item_id` and optionally `rating`.
+        """Build from a frame with `user_id`, `item_id` and optionally `rating` and `timestamp`.
 
         Parameters
         ----------
@@ -109,14 +110,17 @@ class Interactions:
         shape = (len(users), len(items))
         matrix = sparse.csr_matrix((np.ones(len(frame), np.float32), (rows, columns)), shape=shape)
         matrix.sort_indices()
-        ratings = None
-        if RATING in frame.columns:
-            # Zero is a legal rating but would vanish from a sparse matrix that is built by summing: assign
+        order = np.lexsort((columns, rows))
+
+        def on_the_cells(name, dtype):
+            # Zero is a legal value but would vanish from a sparse matrix that is built by summing: assign
             # the data in the order of `matrix` instead.
-            order = np.lexsort((columns, rows))
-            ratings = matrix.copy()
-            ratings.data = frame[RATING].to_numpy(dtype=np.float32)[order]
-        return cls(matrix, users, items, ratings)
+            if name not in frame.columns:
+                return None
+            data = frame[name].to_numpy(dtype=dtype)[order]
+            return sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape)
+
+        return cls(matrix, users, items, on_the_cells(RATING, np.float32), on_the_cells(TIME, np.float64))
 
     @property
     def n_users(self) -> int:

@@ -2,13 +2,17 @@
 
 from recsys_lib.models.als import ALS
 from recsys_lib.models.base import Recommender
+from recsys_lib.models.blend import Blend
 from recsys_lib.models.content import L3AE, ColdStart, ContentKNN, ContentProfile, KernelRidgeContent, LinearTextMap
 from recsys_lib.models.factorisation import BiasedMF, PureSVD
 from recsys_lib.models.feature_ials import FeatureIALS
 from recsys_lib.models.lambda_beta import LambdaBetaRecommender
 from recsys_lib.models.linear import EASE, SLIM
+from recsys_lib.models.mult_vae import MultVAE
 from recsys_lib.models.neighbours import ItemKNN, RP3beta, UserKNN
+from recsys_lib.models.recency import FadingEASE
 from recsys_lib.models.simple import Popularity, Random
+from recsys_lib.models.warp import WARPFactorization
 from recsys_lib.topk import TopK
 
 __all__ = [
@@ -17,14 +21,17 @@ __all__ = [
     "L3AE",
     "SLIM",
     "BiasedMF",
+    "Blend",
     "ColdStart",
     "ContentKNN",
     "ContentProfile",
+    "FadingEASE",
     "FeatureIALS",
     "ItemKNN",
     "KernelRidgeContent",
     "LambdaBetaRecommender",
     "LinearTextMap",
+    "MultVAE",
     "Popularity",
     "PureSVD",
     "RP3beta",
@@ -32,4 +39,5 @@ __all__ = [
     "Recommender",
     "TopK",
     "UserKNN",
+    "WARPFactorization",
 ]
