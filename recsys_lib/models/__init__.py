@@ -10,6 +10,7 @@ from recsys_lib.models.lambda_beta import LambdaBetaRecommender
 from recsys_lib.models.linear import EASE, SLIM
 from recsys_lib.models.mult_vae import MultVAE
 from recsys_lib.models.neighbours import ItemKNN, RP3beta, UserKNN
+from recsys_lib.models.probability import HitProbability
 from recsys_lib.models.recency import FadingEASE
 from recsys_lib.models.simple import Popularity, Random
 from recsys_lib.models.warp import WARPFactorization
@@ -27,6 +28,7 @@ __all__ = [
     "ContentProfile",
     "FadingEASE",
     "FeatureIALS",
+    "HitProbability",
     "ItemKNN",
     "KernelRidgeContent",
     "LambdaBetaRecommender",

@@ -7,23 +7,31 @@ import copy
 import numpy as np
 import pandas as pd
 
-from recsys_lib import splits
-from recsys_lib.interactions import ITEM, TIME, USER, Interactions
 from recsys_lib.models.base import BLOCK_CELLS, Recommender
 from recsys_lib.models.content import LinearTextMap
 from recsys_lib.models.feature_ials import FeatureIALS
 from recsys_lib.models.linear import EASE
 from recsys_lib.models.mult_vae import MultVAE
 from recsys_lib.models.neighbours import ItemKNN
+from recsys_lib.models.probability import (
+    DEPTH,
+    curve_features,
+    fit_curve,
+    history_length,
+    hold_out,
+    probability,
+    unseen_rank,
+)
 from recsys_lib.models.recency import FadingEASE
 from recsys_lib.models.warp import WARPFactorization
 from recsys_lib.topk import best
 
-DEPTH = 200  # items of each user among which the weights are chosen: the best by the members' mean
+WIDTH = 200  # items of each user among which the weights are chosen: the best by the members' mean
+UNLISTED = -1e6  # the standardised score of a place that no item fills
 
 
 class Blend(Recommender):
-    r"""A weighted mean of models whose scores are standardised user by user.
+    r"""A weighted mean of models whose scores are standardised user by user, turned into a probability.
 
     .. math:: s_{ui} = \sum_m w_m \frac{s^m_{ui} - \mathrm{mean}_j\, s^m_{uj}}{\mathrm{std}_j\, s^m_{uj}},
               \qquad j \text{ over what u has not had}
@@ -33,6 +41,9 @@ class Blend(Recommender):
     replacement. This is repeated for random halves of the users and the shares are averaged ("bagging", their section
     2.3), which keeps the choice from leaning on few users. Then the members are fitted anew on all of `train`. A member
     that does not help gets the weight 0, so it costs time, not accuracy.
+
+    On the same held-out interactions the curve of `HitProbability` is fitted, and `score` returns P(u takes i): the
+    order is that of s, but probabilities can be compared between users and added up, which re-ranking needs.
 
     Parameters
     ----------
@@ -49,8 +60,9 @@ class Blend(Recommender):
     ----------
     weights_ : pandas.Series
         One weight a member, summing to 1.
+    curve_ : (5,) coefficients of the probability, see `HitProbability`
     held_out_ : pandas.Series
-        nDCG@10 of each member alone and of "Blend" on what was held out in `fit`, among the best DEPTH items.
+        nDCG@10 of each member alone and of "Blend" on what was held out in `fit`, among the best WIDTH items.
     members_ : dict of name -> fitted model, those with a weight above 0
     """
 
@@ -59,8 +71,6 @@ class Blend(Recommender):
         self.n_steps, self.n_bags, self.rng = n_steps, n_bags, rng
 
     def _fit(self, train, item_vectors):
-        if self.holdout not in ("random", "latest"):
-            raise ValueError(f"holdout must be 'random' or 'latest', not {self.holdout!r}")
         if not (self.n_steps >= 1 and self.n_bags >= 1):
             raise ValueError(f"n_steps and n_bags must be at least 1, not {self.n_steps} and {self.n_bags}")
         rng = np.random.default_rng(self.rng)
@@ -72,11 +82,14 @@ class Blend(Recommender):
         self.members_ = _fitted(members, part, vectors)
         scores, relevant = self._candidates(part, rest)
         n_relevant = np.diff(rest.matrix.indptr)
-        weights = select(scores, relevant, n_relevant, n_steps=self.n_steps, n_bags=self.n_bags, rng=rng)
+        top = scores[..., :WIDTH], relevant[:, :WIDTH], n_relevant
+        weights = select(*top, n_steps=self.n_steps, n_bags=self.n_bags, rng=rng)
         self.weights_ = pd.Series(weights, index=list(members), name="weight")
-        alone = {name: _ndcg(scores[place], relevant, n_relevant).mean() for place, name in enumerate(members)}
-        together = _ndcg(np.tensordot(weights.astype(np.float32), scores, 1), relevant, n_relevant).mean()
-        self.held_out_ = pd.Series(alone | {"Blend": together}, name="ndcg")
+        total = np.tensordot(weights.astype(np.float32), scores, 1)
+        each = dict(zip(members, top[0], strict=True)) | {"Blend": total[:, :WIDTH]}
+        values = {name: _ndcg(mine, *top[1:]).mean() for name, mine in each.items()}
+        self.held_out_ = pd.Series(values, name="ndcg")
+        self.curve_ = _curve(total, relevant, history_length(part))
         chosen = {name: member for name, member in members.items() if self.weights_[name] > 0}
         self.members_ = _fitted(chosen, train, vectors)
 
@@ -92,7 +105,7 @@ class Blend(Recommender):
             mean[np.repeat(np.arange(len(users)), np.diff(seen.indptr)), seen.indices] = -np.inf
             items, values = best(mean, width)
             place = np.where(items >= 0, items, 0)
-            scores[:, users] = np.where(items >= 0, np.take_along_axis(each, place[None], axis=2), -1e6)
+            scores[:, users] = np.where(items >= 0, np.take_along_axis(each, place[None], axis=2), UNLISTED)
             relevant[users] = np.take_along_axis(rest.matrix[users].toarray() > 0, place, axis=1) & (items >= 0)
         return scores, relevant
 
@@ -101,7 +114,8 @@ class Blend(Recommender):
         total = np.zeros((len(users), self.train_.n_items))
         for name, member in self.members_.items():
             total += self.weights_[name] * _standardised(member, users)
-        return total.astype(np.float32)
+        rank = unseen_rank(total, self.train_.matrix[users])
+        return probability(self.curve_, total, rank, history_length(self.train_)[users][:, None])
 
 
 def default_members(vectors: dict, holdout: str) -> dict:
@@ -125,19 +139,6 @@ def default_members(vectors: dict, holdout: str) -> dict:
     return members
 
 
-def hold_out(train: Interactions, how: str, rng) -> tuple[Interactions, Interactions]:
-    """`train` in two parts with the same rows and columns: most of it, and a random quarter or the latest fifth."""
-    rows = np.repeat(np.arange(train.n_users), np.diff(train.matrix.indptr))
-    frame = pd.DataFrame({USER: rows, ITEM: train.matrix.indices})
-    if train.timestamps is not None:
-        frame[TIME] = train.timestamps.data
-    elif how == "latest":
-        raise ValueError("holdout='latest' needs timestamps: build the interactions from a frame with that column")
-    split = splits.random_per_user(frame, rng=rng) if how == "random" else splits.temporal_per_user(frame)
-    users, items = np.arange(train.n_users), np.arange(train.n_items)
-    return tuple(Interactions.from_frame(part, users, items) for part in (split.train, split.test))
-
-
 def select(scores, relevant, n_relevant, *, n_steps: int, n_bags: int, rng) -> np.ndarray:
     """Weights (n_members,) that sum to 1, by bagged ensemble selection for nDCG@10.
 
@@ -158,6 +159,16 @@ def select(scores, relevant, n_relevant, *, n_steps: int, n_bags: int, rng) -> n
                 best_value, best_counts = values[added], counts.copy()
         weights += best_counts / best_counts.sum()
     return weights / n_bags
+
+
+def _curve(scores, relevant, length) -> np.ndarray:
+    """The curve of `HitProbability` for the blended (n_users, DEPTH) scores."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    scores, hits = np.take_along_axis(scores, order, 1), np.take_along_axis(relevant, order, 1)
+    listed = scores > UNLISTED / 2
+    rank = np.broadcast_to(np.arange(1, scores.shape[1] + 1), scores.shape)
+    features = curve_features(np.where(listed, scores, 0).astype(float), rank, length[:, None])
+    return fit_curve(features[listed], hits[listed])
 
 
 def _ndcg(scores, relevant, n_relevant, k: int = 10) -> np.ndarray:
