@@ -122,6 +122,21 @@ class Interactions:
 
         return cls(matrix, users, items, on_the_cells(RATING, np.float32), on_the_cells(TIME, np.float64))
 
+    def at_least(self, rating: float) -> Interactions:
+        """The cells with this rating or a higher one, with the same rows and columns."""
+        if self.ratings is None:
+            raise ValueError("at_least needs ratings: build the interactions from a frame with the column 'rating'")
+        keep = self.ratings.data >= rating
+        rows = np.repeat(np.arange(self.n_users), np.diff(self.matrix.indptr))[keep]
+        indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=self.n_users))))
+
+        def kept(values):
+            if values is None:
+                return None
+            return sparse.csr_matrix((values.data[keep], self.matrix.indices[keep], indptr), self.matrix.shape)
+
+        return Interactions(kept(self.matrix), self.user_ids, self.item_ids, kept(self.ratings), kept(self.timestamps))
+
     @property
     def n_users(self) -> int:
         return self.matrix.shape[0]

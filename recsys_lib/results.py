@@ -29,13 +29,16 @@ from recsys_lib import assets
 from recsys_lib.paths import data_folder
 
 EXPERIMENTS = {
+    "blend": "recsys_lib.experiments.blend",
     "cf-baselines": "recsys_lib.experiments.cf_baselines",
     "cold-items": "recsys_lib.experiments.cold_items",
     "encoders": "recsys_lib.experiments.encoders",
+    "exposure": "recsys_lib.experiments.exposure",
     "fine-tuning": "recsys_lib.experiments.fine_tuning",
     "lambda-beta": "recsys_lib.experiments.lambda_beta",
     "lambda-beta-grid": "recsys_lib.experiments.lambda_beta_grid",
     "item-tower": "recsys_lib.experiments.item_tower",
+    "reranking": "recsys_lib.experiments.reranking",
     "text-gain": "recsys_lib.experiments.text_gain",
     "training-diversity": "recsys_lib.experiments.training_diversity",
 }

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib.evaluation.intervals import check_same_users, percentiles, resamples
-from recsys_lib.evaluation.report import Report
+from recsys_lib.evaluation.report import CATALOGUE_METRICS, Report
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def budget_gain(
     baseline : Report
         Of the same users, usually trade_off=0 or the tuned relevance model.
     metric : str
-        A per-user metric, higher = better.
+        Higher = better. A per-user metric, or a catalogue metric such as `exposed_5`, which belongs to the lists of all
+        users together: then only the accuracy is held out, and the interval is that of the choice alone.
     budget : float
         0.01 = 1 % relative loss.
     n_bootstrap : int
@@ -137,15 +138,22 @@ def paired_columns(reports: dict, baseline: Report, metrics) -> tuple[list, np.n
     tables = [*reports.values(), baseline]
     for metric in metrics:
         for report in tables:
-            if metric not in report.per_user.columns:
+            if metric not in report.per_user.columns and metric not in CATALOGUE_METRICS:
                 raise ValueError(
-                    f"the per-user metric {metric!r} is not in every report; there are {list(report.per_user.columns)}"
+                    f"the metric {metric!r} is not in every report; there are {list(report.per_user.columns)} "
+                    f"and {list(CATALOGUE_METRICS)}"
                 )
-    values = np.column_stack([report.per_user[metric].to_numpy(float) for metric in metrics for report in tables])
+    values = np.column_stack([_column(report, metric) for metric in metrics for report in tables])
     present = ~np.isnan(values).any(axis=1)
     if present.sum() < 2:
         raise ValueError(f"fewer than two users have {' and '.join(metrics)} in every report")
     return list(reports), np.where(present[:, None], values, 0.0), present
+
+
+def _column(report: Report, metric: str) -> np.ndarray:
+    if metric in CATALOGUE_METRICS:
+        return np.full(len(report.per_user), report.summary[metric])
+    return report.per_user[metric].to_numpy(float)
 
 
 def _over_halvings(weights, values, present, choosing, budget):

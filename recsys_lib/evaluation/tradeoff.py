@@ -61,6 +61,7 @@ def held_out_hypervolume(
     reports: dict,
     baseline: Report,
     *,
+    against: dict | None = None,
     accuracy: str = "ndcg",
     diversity: str = "ild_text",
     reference_share: float = 0.8,
@@ -83,34 +84,50 @@ def held_out_hypervolume(
         more points, more area.
     baseline : Report
         The tuned relevance model (EASE on that split), of the same users.
+    against : dict of setting -> Report, optional
+        The points of a peer: the result is then the ratio of the two areas, with both from the same resamples.
 
     Returns
     -------
     Interval
-        value, low, high; in units of accuracy x diversity.
+        value, low, high; in units of accuracy x diversity, or a ratio.
     """
-    names, values, present = paired_columns(reports, baseline, (accuracy, diversity))
-    n_settings = len(names)
-    choosing = halvings(len(values), n_halvings)
+    measures = [
+        _Areas(points, baseline, (accuracy, diversity), reference_share, n_halvings)
+        for points in ([reports] if against is None else [reports, against])
+    ]
 
-    def areas(weights):
+    def value(weights):
+        areas = [measure(weights) for measure in measures]
+        return areas[0] if against is None else areas[0] / np.where(areas[1] > 0, areas[1], np.nan)
+
+    n_users = len(baseline.per_user)
+    samples = np.concatenate([value(weights) for weights in resamples(n_users, n_bootstrap, rng)])
+    low, high = percentiles(samples[:, None], confidence)
+    return Interval(float(value(np.ones((1, n_users)))[0]), float(low[0]), float(high[0]))
+
+
+class _Areas:
+    """(b, n_users) weightings of the users -> (b,) held-out areas, means over the halvings."""
+
+    def __init__(self, reports, baseline, metrics, reference_share, n_halvings):
+        names, self.values, self.present = paired_columns(reports, baseline, metrics)
+        self.n_settings, self.reference_share = len(names), reference_share
+        self.choosing = halvings(len(self.values), n_halvings)
+
+    def __call__(self, weights: np.ndarray) -> np.ndarray:
         result = np.zeros(len(weights))
-        for mask in choosing:
+        for mask in self.choosing:
             means = []
             for side in (mask, ~mask):
-                sided = weights * (side & present)
-                means.append((sided @ values) / np.maximum(sided.sum(axis=1, keepdims=True), 1e-300))
-            chosen, held_out = (table.reshape(len(weights), 2, n_settings + 1) for table in means)
+                sided = weights * (side & self.present)
+                means.append((sided @ self.values) / np.maximum(sided.sum(axis=1, keepdims=True), 1e-300))
+            chosen, held_out = (table.reshape(len(weights), 2, self.n_settings + 1) for table in means)
             kept = _not_dominated(chosen[:, 0, :-1], chosen[:, 1, :-1])
-            above = held_out[:, 0, :-1] - reference_share * held_out[:, 0, -1:]
+            above = held_out[:, 0, :-1] - self.reference_share * held_out[:, 0, -1:]
             beyond = held_out[:, 1, :-1] - held_out[:, 1, -1:]
             result += _areas(np.where(kept, above, 0.0), beyond)
-        return result / len(choosing)
-
-    value = areas(np.ones((1, len(values))))[0]
-    samples = np.concatenate([areas(weights) for weights in resamples(len(values), n_bootstrap, rng)])
-    low, high = percentiles(samples[:, None], confidence)
-    return Interval(float(value), float(low[0]), float(high[0]))
+        return result / len(self.choosing)
 
 
 def _areas(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from recsys_lib.models.linear import EASE, SLIM
 from recsys_lib.models.mult_vae import MultVAE
 from recsys_lib.models.neighbours import ItemKNN, RP3beta, UserKNN
 from recsys_lib.models.probability import HitProbability
-from recsys_lib.models.recency import FadingEASE
+from recsys_lib.models.recency import SLIT, FadingEASE
 from recsys_lib.models.simple import Popularity, Random
 from recsys_lib.models.warp import WARPFactorization
 from recsys_lib.topk import TopK
@@ -21,6 +21,7 @@ __all__ = [
     "EASE",
     "L3AE",
     "SLIM",
+    "SLIT",
     "BiasedMF",
     "Blend",
     "ColdStart",

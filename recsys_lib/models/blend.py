@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,12 +23,25 @@ from recsys_lib.models.probability import (
     probability,
     unseen_rank,
 )
-from recsys_lib.models.recency import FadingEASE
+from recsys_lib.models.recency import SLIT, FadingEASE
 from recsys_lib.models.warp import WARPFactorization
 from recsys_lib.topk import best
 
 WIDTH = 200  # items of each user among which the weights are chosen: the best by the members' mean
 UNLISTED = -1e6  # the standardised score of a place that no item fills
+
+
+class Member(NamedTuple):
+    """A model of a blend.
+
+    model : unfitted
+    reads : name of the array of `item_vectors` that it reads, or None
+    everything : whether it learns from all interactions where `min_rating` keeps only some as liked
+    """
+
+    model: Recommender
+    reads: str | None = None
+    everything: bool = False
 
 
 class Blend(Recommender):
@@ -47,11 +61,15 @@ class Blend(Recommender):
 
     Parameters
     ----------
-    members : dict of name -> (unfitted model, name of the array of `item_vectors` that it reads, or None)
+    members : dict of name -> Member, optional
         Default: `default_members`.
     holdout : "random" or "latest"
         What is held out in `fit`: a random quarter of each user's interactions, or the latest fifth. Take "latest"
         where the lists are for tomorrow; it needs timestamps, and adds members that know what came last.
+    min_rating : float, optional
+        Only interactions with this rating or more are liked: they are what is predicted, and what most members learn
+        from. Members that know what came last learn from all of them: a film that disappointed still says where its
+        user was. Needs ratings.
     n_steps, n_bags : int
         Additions in one selection, and selections.
     rng : int, numpy Generator or None
@@ -66,8 +84,17 @@ class Blend(Recommender):
     members_ : dict of name -> fitted model, those with a weight above 0
     """
 
-    def __init__(self, *, members=None, holdout: str = "random", n_steps: int = 12, n_bags: int = 8, rng=0):
-        self.members, self.holdout = members, holdout
+    def __init__(
+        self,
+        *,
+        members: dict[str, Member] | None = None,
+        holdout: str = "random",
+        min_rating: float | None = None,
+        n_steps: int = 12,
+        n_bags: int = 8,
+        rng=0,
+    ):
+        self.members, self.holdout, self.min_rating = members, holdout, min_rating
         self.n_steps, self.n_bags, self.rng = n_steps, n_bags, rng
 
     def _fit(self, train, item_vectors):
@@ -79,7 +106,8 @@ class Blend(Recommender):
             vectors = {"text": vectors}
         members = default_members(vectors, self.holdout) if self.members is None else self.members
         part, rest = hold_out(train, self.holdout, rng)
-        self.members_ = _fitted(members, part, vectors)
+        rest = rest if self.min_rating is None else rest.at_least(self.min_rating)
+        self.members_ = self._fitted(members, part, vectors)
         scores, relevant = self._candidates(part, rest)
         n_relevant = np.diff(rest.matrix.indptr)
         top = scores[..., :WIDTH], relevant[:, :WIDTH], n_relevant
@@ -91,7 +119,18 @@ class Blend(Recommender):
         self.held_out_ = pd.Series(values, name="ndcg")
         self.curve_ = _curve(total, relevant, history_length(part))
         chosen = {name: member for name, member in members.items() if self.weights_[name] > 0}
-        self.members_ = _fitted(chosen, train, vectors)
+        self.members_ = self._fitted(chosen, train, vectors)
+
+    def _fitted(self, members, train, vectors) -> dict[str, Recommender]:
+        liked = train if self.min_rating is None else train.at_least(self.min_rating)
+        fitted = {}
+        for name, member in members.items():
+            model, reads, everything = Member(*member)
+            if reads is not None and reads not in vectors:
+                raise ValueError(f"the member {name!r} reads item_vectors[{reads!r}], but there are {list(vectors)}")
+            taken = None if reads is None else vectors[reads]
+            fitted[name] = copy.deepcopy(model).fit(train if everything else liked, taken)
+        return fitted
 
     def _candidates(self, part, rest):
         """(n_members, n_users, DEPTH) float32 standardised scores of each user's best, and which are relevant."""
@@ -99,9 +138,9 @@ class Blend(Recommender):
         scores = np.empty((len(self.members_), part.n_users, width), np.float32)
         relevant = np.empty((part.n_users, width), bool)
         for users in _blocks(part.n_users, part.n_items * len(self.members_)):
-            each = np.stack([_standardised(member, users) for member in self.members_.values()])
-            mean = each.mean(axis=0)
             seen = part.matrix[users]
+            each = np.stack([_standardised(member, users, seen) for member in self.members_.values()])
+            mean = each.mean(axis=0)
             mean[np.repeat(np.arange(len(users)), np.diff(seen.indptr)), seen.indices] = -np.inf
             items, values = best(mean, width)
             place = np.where(items >= 0, items, 0)
@@ -111,31 +150,33 @@ class Blend(Recommender):
 
     def score(self, users):
         users = np.atleast_1d(users)
+        seen = self.train_.matrix[users]
         total = np.zeros((len(users), self.train_.n_items))
         for name, member in self.members_.items():
-            total += self.weights_[name] * _standardised(member, users)
-        rank = unseen_rank(total, self.train_.matrix[users])
+            total += self.weights_[name] * _standardised(member, users, seen)
+        rank = unseen_rank(total, seen)
         return probability(self.curve_, total, rank, history_length(self.train_)[users][:, None])
 
 
-def default_members(vectors: dict, holdout: str) -> dict:
+def default_members(vectors: dict, holdout: str) -> dict[str, Member]:
     """Models that err in different ways: item-item, factors with text and with genres, an autoencoder, text alone.
 
     Those that read content read "text" and "genre" of `vectors` where they are there.
     """
     text, genre = (name if name in vectors else None for name in ("text", "genre"))
     members = {
-        "EASE": (EASE(), None),
-        "ItemKNN": (ItemKNN(), None),
-        "FeatureIALS": (FeatureIALS(), text),
-        "WARPFactorization": (WARPFactorization(), genre),
-        "MultVAE": (MultVAE(), None),
+        "EASE": Member(EASE()),
+        "ItemKNN": Member(ItemKNN()),
+        "FeatureIALS": Member(FeatureIALS(), text),
+        "WARPFactorization": Member(WARPFactorization(), genre),
+        "MultVAE": Member(MultVAE()),
     }
     if text:
-        members["LinearTextMap"] = (LinearTextMap(), text)
+        members["LinearTextMap"] = Member(LinearTextMap(), text)
     if holdout == "latest":
-        for half_life in (3, 10):
-            members[f"FadingEASE, {half_life}"] = (FadingEASE(half_life=half_life), None)
+        members["FadingEASE, 3"] = Member(FadingEASE(half_life=3), everything=True)
+        members["FadingEASE, 10"] = Member(FadingEASE(half_life=10), everything=True)
+        members["SLIT"] = Member(SLIT(), everything=True)
     return members
 
 
@@ -183,20 +224,10 @@ def _ndcg(scores, relevant, n_relevant, k: int = 10) -> np.ndarray:
     return hit @ discount / np.cumsum(discount)[np.minimum(n_relevant, k) - 1]
 
 
-def _fitted(members, train, vectors) -> dict[str, Recommender]:
-    fitted = {}
-    for name, (model, reads) in members.items():
-        if reads is not None and reads not in vectors:
-            raise ValueError(f"the member {name!r} reads item_vectors[{reads!r}], but there are {list(vectors)}")
-        fitted[name] = copy.deepcopy(model).fit(train, None if reads is None else vectors[reads])
-    return fitted
-
-
-def _standardised(member: Recommender, users) -> np.ndarray:
-    """(len(users), n_items) scores with mean 0 and deviation 1 over what each user has not had."""
+def _standardised(member: Recommender, users, seen) -> np.ndarray:
+    """(len(users), n_items): mean 0 and deviation 1 over what the users have not had; `seen` are their rows."""
     scores = np.asarray(member.score(users), np.float64)
     unseen = np.ones(scores.shape)
-    seen = member.train_.matrix[users]
     unseen[np.repeat(np.arange(len(scores)), np.diff(seen.indptr)), seen.indices] = 0
     size = np.maximum(unseen.sum(axis=1, keepdims=True), 1)
     mean = (scores * unseen).sum(axis=1, keepdims=True) / size

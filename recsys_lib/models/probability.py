@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import optimize, special
 
 from recsys_lib import splits
-from recsys_lib.interactions import ITEM, TIME, USER, Interactions
+from recsys_lib.interactions import ITEM, RATING, TIME, USER, Interactions
 from recsys_lib.models.base import Recommender
 
 DEPTH = 1000  # places of the held-out lists that the curve is fitted on
@@ -69,9 +69,10 @@ def hold_out(train: Interactions, how: str, rng) -> tuple[Interactions, Interact
         raise ValueError(f"holdout must be 'random' or 'latest', not {how!r}")
     rows = np.repeat(np.arange(train.n_users), np.diff(train.matrix.indptr))
     frame = pd.DataFrame({USER: rows, ITEM: train.matrix.indices})
-    if train.timestamps is not None:
-        frame[TIME] = train.timestamps.data
-    elif how == "latest":
+    for name, cells in ((RATING, train.ratings), (TIME, train.timestamps)):
+        if cells is not None:
+            frame[name] = cells.data
+    if how == "latest" and train.timestamps is None:
         raise ValueError("holdout='latest' needs timestamps: build the interactions from a frame with that column")
     split = splits.random_per_user(frame, rng=rng) if how == "random" else splits.temporal_per_user(frame)
     users, items = np.arange(train.n_users), np.arange(train.n_items)

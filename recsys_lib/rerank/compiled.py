@@ -40,35 +40,53 @@ def _n_listed(relevance):
     return n
 
 
+@numba.njit(cache=True, fastmath={"nnan", "nsz"})
+def _first_best(values):
+    """The place of the largest value, of equal ones the first; two passes, because the first one is vectorised."""
+    best = np.float32(-np.inf)
+    for i in range(len(values)):
+        best = max(best, values[i])
+    for i in range(len(values)):
+        if values[i] == best:
+            return i
+    return -1
+
+
+@numba.njit(cache=True)
+def _values(rule, merit, state, trade_off, out):
+    """(1 - t) relevance + t novelty of all candidates; -inf stays where `merit` has it."""
+    n = len(merit)
+    if rule == MMR:
+        for i in range(n):
+            out[i] = merit[i] + trade_off * -state[i]
+    elif rule == MSD:
+        for i in range(n):
+            out[i] = merit[i] + trade_off * state[i]
+    elif rule == SSD:
+        for i in range(n):
+            out[i] = merit[i] + trade_off * np.sqrt(max(state[i], FLOOR))
+    else:
+        for i in range(n):
+            out[i] = merit[i] + trade_off * np.log(max(state[i], FLOOR))
+
+
 @numba.njit(cache=True)
 def _greedy_user(rule, codes, relevance, unit, table, k, trade_off, picks):
     n = _n_listed(relevance)
     state = np.empty(n, np.float32)
     state[:] = -np.inf if rule == MMR else (np.float32(0) if rule == MSD else np.float32(1))
     spanned = np.empty((k if rule >= SSD else 0, n), np.float32)
-    taken = np.zeros(n, np.bool_)
-    row = np.empty(n, np.float32)
-    keep = np.float32(1) - trade_off
+    merit = np.empty(n, np.float32)
+    for i in range(n):
+        merit[i] = (np.float32(1) - trade_off) * relevance[i]
+    row, value = np.empty(n, np.float32), np.empty(n, np.float32)
+    pick = 0  # the candidates are best first
     for place in range(min(k, n)):
-        pick, best = -1, np.float32(-np.inf)
-        for i in range(n):
-            if taken[i]:
-                continue
-            value = relevance[i]
-            if place > 0:
-                if rule == MMR:
-                    novelty = -state[i]
-                elif rule == MSD:
-                    novelty = state[i]
-                elif rule == SSD:
-                    novelty = np.sqrt(max(state[i], FLOOR))
-                else:
-                    novelty = np.log(max(state[i], FLOOR))
-                value = keep * value + trade_off * novelty
-            if value > best:
-                pick, best = i, value
+        if place > 0:
+            _values(rule, merit, state, trade_off, value)
+            pick = _first_best(value)
         picks[place] = pick
-        taken[pick] = True
+        merit[pick] = -np.inf
         if place == k - 1:
             break
         _cosines_with(codes[pick], codes, n, unit, table, row)

@@ -1,4 +1,4 @@
-r"""Re-rankers that know what a list should be about: facets of the items (genres, topics), and what of each a user wants.
+r"""Re-rankers that know what a list should be about: facets of the items (genres), and what of each a user wants.
 
 q_ic is the share of facet c in item i (a row of `item_facets` divided by its sum), p_c what the user wants of c (a row
 of `user_facets` divided by its sum). Each re-ranker picks k times the candidate with the largest
