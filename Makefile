@@ -46,12 +46,7 @@ expected: $(READY) ## record the metrics of a FAST run in tests/expected_metrics
 	$(BIN)/python -m recsys_lib.tutorial expected $(if $(NB),--only $(NB))
 
 results: $(READY) ## run the stored long experiments that are missing or out of date (resumable)
-	$(BIN)/python -m recsys_lib.results cf-baselines
-	$(BIN)/python -m recsys_lib.results cold-items
-	$(BIN)/python -m recsys_lib.results encoders
-	$(BIN)/python -m recsys_lib.results text-gain
-	$(BIN)/python -m recsys_lib.results fine-tuning
-	$(BIN)/python -m recsys_lib.results item-tower
+	$(BIN)/python -m recsys_lib.results --all
 
 lock: ## resolve constraints.txt anew: one pin a package, right for Python 3.10 to 3.13
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install -q uv

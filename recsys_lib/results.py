@@ -2,6 +2,7 @@
 
     python -m recsys_lib.results                 lists the experiments
     python -m recsys_lib.results cf-baselines    runs what is missing or out of date, row by row, and can be interrupted
+    python -m recsys_lib.results --all           the same for every experiment
     python -m recsys_lib.results cf-baselines --check    recomputes a fixed sample and compares
 
 An experiment is a list of units (the keys of its rows), a function that computes one row, and one that recomputes
@@ -38,7 +39,9 @@ EXPERIMENTS = {
     "lambda-beta": "recsys_lib.experiments.lambda_beta",
     "lambda-beta-grid": "recsys_lib.experiments.lambda_beta_grid",
     "item-tower": "recsys_lib.experiments.item_tower",
+    "llm-reranking": "recsys_lib.experiments.llm_reranking",
     "reranking": "recsys_lib.experiments.reranking",
+    "reranking-ml-1m": "recsys_lib.experiments.reranking_ml_1m",
     "text-gain": "recsys_lib.experiments.text_gain",
     "training-diversity": "recsys_lib.experiments.training_diversity",
 }
@@ -168,9 +171,14 @@ def _write(rows: pd.DataFrame, spec: Experiment, keys: list[str], target: Path) 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m recsys_lib.results", description="Run or check stored results.")
     parser.add_argument("name", nargs="?", choices=list(EXPERIMENTS))
+    parser.add_argument("--all", action="store_true", help="run every experiment, one after the other")
     parser.add_argument("--check", action="store_true", help="recompute a fixed sample and compare")
     parser.add_argument("--fresh", action="store_true", help="forget what is stored and compute every row")
     arguments = parser.parse_args()
+    if arguments.all:
+        for name in EXPERIMENTS:
+            run(name, fresh=arguments.fresh)
+        return 0
     if not arguments.name:
         print("\n".join(f"{name:20s} {'stored' if path(name).is_file() else 'not yet'}" for name in EXPERIMENTS))
         return 0

@@ -17,6 +17,7 @@ from recsys_lib import datasets, evaluation, models, results, splits, tuning
 from recsys_lib.encoders import TextEncoder
 from recsys_lib.experiments import matrices
 from recsys_lib.experiments.lambda_beta import averaged
+from recsys_lib.models.blend import Member, default_members
 from recsys_lib.results import Experiment
 
 N_TRIALS = 10
@@ -74,6 +75,9 @@ def build(name: str, protocol: str, seed: int) -> models.Recommender:
         return models.EASE(l2=tuned_l2(protocol, seed))
     if name == "EASE, probability":
         return models.HitProbability(models.EASE(l2=tuned_l2(protocol, seed)), holdout=holdout)
+    if name == OWN and protocol == "ML1M-R":  # six times the users: fewer passes over them
+        members = default_members(spaces(protocol), "random") | {"MultVAE": Member(models.MultVAE(epochs=20))}
+        return models.Blend(members=members)
     if name in (OWN, SHUFFLED):
         return models.Blend(holdout=holdout, min_rating=4.0 if protocol == "Bu" else None)
     if name == UNORDERED:

@@ -23,11 +23,11 @@ from recsys_lib.experiments.reranking import CALIBRATED_BASE, before, candidates
 from recsys_lib.results import Experiment
 from recsys_lib.topk import TopK
 
-N_BOOTSTRAP = 300
+N_BOOTSTRAP = 200
 FLOOR = {"A": 0.55, "Bu": 0.6, "ML1M-R": 0.55}
 WEIGHTS = np.geomspace(0.003, 0.6, 21)
 DISCOUNTS = np.linspace(0.02, 0.6, 21)
-GRID = [(t, w) for t in (0.1, 0.2, 0.25, 0.3, 0.35, 0.4) for w in np.geomspace(0.004, 0.1, 8)]
+GRID = [(t, w) for t in (0.1, 0.2, 0.25, 0.3, 0.35, 0.4) for w in np.geomspace(0.004, 0.1, 8).tolist()]
 SETTINGS = {
     "popularity discount": list(DISCOUNTS),
     "online": list(WEIGHTS / (1 + WEIGHTS)),

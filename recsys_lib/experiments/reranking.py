@@ -26,7 +26,7 @@ from recsys_lib.topk import TopK
 CALIBRATED_BASE = "EASE, probability"
 WIDEST = 1000
 N_POINTS = 41
-N_BOOTSTRAP = 300
+N_BOOTSTRAP = 200
 # the odds t / (1 - t) between which a method's curve runs, from next to nothing to little relevance left
 ODDS = {
     "mmr": (0.03, 10),
@@ -129,7 +129,7 @@ def compute(unit, rows):
     row |= _interval("hypervolume", evaluation.held_out_hypervolume(points, ease, **options))
     if not method.startswith("pyversity"):
         for name, their_base in (("ratio_ease", REFERENCE), ("ratio_base", base)):
-            if their_base in (REFERENCE, OWN):
+            if their_base in (REFERENCE, OWN) and protocol != "ML1M-R":
                 peers = curve(protocol, their_base, space, PEERS, 100)
                 row |= _interval(name, evaluation.held_out_hypervolume(points, ease, against=peers, **options))
     return row
@@ -185,30 +185,31 @@ def recompute(row):
     }
 
 
-def _units():
-    ours = [(method, 100) for method in ("msd", "mmr", "ssd", "dpp")]
-    searches = [("swap", width) for width in (100, 400, WIDEST)]
-    peers = [(PEERS, 100), (PEER, 100)]
-    methods = {
-        REFERENCE: [*peers, *ours, *searches, *((name, 100) for name in FACETS)],
-        CALIBRATED_BASE: [("msd", 100), *searches],
-        OWN: [*peers, ("msd", 100), *searches],
-    }
-    for protocol in PROTOCOLS:
-        for space in ("text", "genre"):
-            for base, every in methods.items():
-                for method, width in every:
-                    if method in FACETS and space != "genre":
-                        continue
-                    large = protocol == "ML1M-R"  # a sixfold of users: the methods that stand for their kind
-                    if large and (base == CALIBRATED_BASE or method in ("mmr", "ssd", *FACETS) or width == 400):
-                        continue
-                    yield {"protocol": protocol, "base": base, "space": space, "method": method, "width": width}
+def units(protocol: str, methods: dict[str, list[tuple[str, int]]]) -> list[dict]:
+    """Every base with its (method, width)s, in the text and in the genres; facets are genres."""
+    return [
+        {"protocol": protocol, "base": base, "space": space, "method": method, "width": width}
+        for space in ("text", "genre")
+        for base, every in methods.items()
+        for method, width in every
+        if space == "genre" or method not in FACETS
+    ]
 
 
+SEARCHES = [("swap", width) for width in (100, 400, WIDEST)]
+METHODS = {
+    REFERENCE: [
+        *((PEERS, 100), (PEER, 100)),
+        *((method, 100) for method in ("msd", "mmr", "ssd", "dpp")),
+        *SEARCHES,
+        *((name, 100) for name in FACETS),
+    ],
+    CALIBRATED_BASE: [("msd", 100), *SEARCHES],
+    OWN: [(PEERS, 100), (PEER, 100), ("msd", 100), *SEARCHES],
+}
 EXPERIMENT = Experiment(
-    data=("ml-100k", "ml-1m", "all-minilm-l6-v2"),
-    units=list(_units()),
+    data=("ml-100k", "all-minilm-l6-v2"),
+    units=[unit for protocol in ("A", "Bu") for unit in units(protocol, METHODS)],
     compute=compute,
     recompute=recompute,
     sample=(2, 8),

@@ -6,8 +6,9 @@ import numba
 import numpy as np
 
 MMR, MSD, SSD, DPP = range(4)
-FLOOR = np.float32(1e-6)
-GRID = np.float32(2**20)
+# Here and not beside the other constants: what is compiled is stored until this very file changes.
+GRID = np.float32(2**20)  # cosines are rounded to this grid, so that rounding cannot decide between equals
+FLOOR = np.float32(1e-5)  # d^2 of an item in the span of others: a few times what the grid leaves of 0
 
 
 @numba.njit(fastmath={"reassoc", "contract"}, cache=True)
@@ -40,16 +41,19 @@ def _n_listed(relevance):
     return n
 
 
-@numba.njit(cache=True, fastmath={"nnan", "nsz"})
+@numba.njit(cache=True)
 def _first_best(values):
-    """The place of the largest value, of equal ones the first; two passes, because the first one is vectorised."""
-    best = np.float32(-np.inf)
-    for i in range(len(values)):
-        best = max(best, values[i])
-    for i in range(len(values)):
-        if values[i] == best:
-            return i
-    return -1
+    """The place of the largest value, of equal ones the first.
+
+    One integer a place, as in `topk.best`: the value's bits made monotone, then the place. Unlike a loop that keeps
+    two variables, that of the largest integer is vectorised.
+    """
+    bits, last = values.view(np.int32), len(values) - 1
+    best = np.int64(-(2**63))
+    for i in range(len(bits)):
+        monotone = bits[i] ^ ((bits[i] >> np.int32(31)) & np.int32(0x7FFFFFFF))
+        best = max(best, (np.int64(monotone) << np.int64(32)) | np.int64(last - i))
+    return last - (best & np.int64(0xFFFFFFFF))
 
 
 @numba.njit(cache=True)
@@ -76,10 +80,10 @@ def _greedy_user(rule, codes, relevance, unit, table, k, trade_off, picks):
     state = np.empty(n, np.float32)
     state[:] = -np.inf if rule == MMR else (np.float32(0) if rule == MSD else np.float32(1))
     spanned = np.empty((k if rule >= SSD else 0, n), np.float32)
-    merit = np.empty(n, np.float32)
+    merit, value, row = np.empty(n, np.float32), np.empty(n, np.float32), np.empty(n, np.float32)
+    keep, zero = np.float32(1) - trade_off, np.float32(0)
     for i in range(n):
-        merit[i] = (np.float32(1) - trade_off) * relevance[i]
-    row, value = np.empty(n, np.float32), np.empty(n, np.float32)
+        merit[i] = keep * relevance[i] + zero  # + 0: as an integer, -0 would be less than 0
     pick = 0  # the candidates are best first
     for place in range(min(k, n)):
         if place > 0:
@@ -97,7 +101,8 @@ def _greedy_user(rule, codes, relevance, unit, table, k, trade_off, picks):
             for i in range(n):
                 state[i] += np.float32(1) - row[i]
         else:
-            left = np.sqrt(max(state[pick], FLOOR))
+            # a pick that lies in the span adds nothing to it; to divide by the rest would blow up what rounding left
+            left = np.sqrt(state[pick]) if state[pick] > FLOOR else np.float32(np.inf)
             for before in range(place):
                 weight = spanned[before, pick]
                 for i in range(n):
@@ -118,16 +123,80 @@ def greedy(rule, codes, relevance, unit, table, k, trade_off):
 
 
 @numba.njit(cache=True)
-def _start_search(codes, n, chosen, unit, table, rows, far):
-    """Fill `rows` with the distances of each chosen item to all candidates and `far` with their sums."""
-    far[:] = 0
-    for place in range(len(chosen)):
-        _cosines_with(codes[chosen[place]], codes, n, unit, table, rows[place])
-        for i in range(n):
-            rows[place, i] = np.float32(1) - rows[place, i]
-        rows[place, chosen[place]] = 0
-        for i in range(n):
-            far[i] += rows[place, i]
+def _add_distances(item, codes, unit, table, row, far):
+    """Fill `row` with the distances of a chosen item to all candidates and add them to `far`, their sums."""
+    n = len(far)
+    _cosines_with(codes[item], codes, n, unit, table, row)
+    for i in range(n):
+        row[i] = np.float32(1) - row[i]
+    row[item] = 0
+    for i in range(n):
+        far[i] += row[i]
+
+
+@numba.njit(cache=True)
+def _entries(relevance, bonus, discount, keep, chosen, above, below, fixed):
+    """What a swap gains in relevance and bonus, in two parts, so that pairs of items need no loop over the places.
+
+    If i enters `above` the item that leaves, the chosen items between the two move down a place; if it enters `below`,
+    they move up. What their moving costs is a difference of two running sums: one is part of i's, the other one of the
+    leaving item's, `fixed`.
+    """
+    place, k = 0, len(chosen)
+    down, up = 0.0, 0.0
+    for i in range(len(above)):
+        if place < k and chosen[place] == i:
+            above[i], below[i] = -np.inf, -np.inf
+            if place > 0:
+                up += (discount[place - 1] - discount[place]) * relevance[i]
+            fixed[0, place] = keep * (down - discount[place] * relevance[i]) - bonus[i]
+            fixed[1, place] = keep * (-up - discount[place] * relevance[i]) - bonus[i]
+            if place < k - 1:
+                down += (discount[place + 1] - discount[place]) * relevance[i]
+            place += 1
+        else:
+            above[i] = bonus[i] + keep * (discount[min(place, k - 1)] * relevance[i] - down)
+            below[i] = bonus[i] + keep * (discount[max(place - 1, 0)] * relevance[i] + up)
+
+
+@numba.njit(cache=True)
+def _gains(entry, fixed, weight, far, row, far_leaving, out):
+    # distances are multiples of 1 / GRID and their sums below 16, so that these differences are exact and ties are ties
+    for i in range(len(out)):
+        out[i] = entry[i] + fixed + weight * (far[i] - row[i] - far_leaving)
+
+
+@numba.njit(cache=True)
+def _best_swap(chosen, above, below, fixed, weight, rows, far, gains):
+    """(place of the leaving item, entering item) of the best swap, or (-1, -1) if none gains."""
+    best_gain, best_out, best_in = np.float32(1e-6), -1, -1
+    for out in range(len(chosen)):
+        leaving = chosen[out]
+        row, own, after = rows[out], far[leaving], leaving + 1
+        _gains(above[:leaving], fixed[0, out], weight, far[:leaving], row[:leaving], own, gains[:leaving])
+        gains[leaving] = -np.inf
+        _gains(below[after:], fixed[1, out], weight, far[after:], row[after:], own, gains[after:])
+        entering = _first_best(gains)
+        if gains[entering] > best_gain:
+            best_gain, best_out, best_in = gains[entering], out, entering
+    return best_out, best_in
+
+
+@numba.njit(cache=True)
+def _exchange(codes, unit, table, chosen, rows, far, out, entering):
+    """Put an item in the place of another one; `chosen` stays sorted."""
+    row = rows[out].copy()
+    for i in range(len(far)):
+        far[i] -= row[i]
+    _add_distances(entering, codes, unit, table, row, far)
+    place = out
+    while place + 1 < len(chosen) and chosen[place + 1] < entering:
+        chosen[place], rows[place] = chosen[place + 1], rows[place + 1]
+        place += 1
+    while place > 0 and chosen[place - 1] > entering:
+        chosen[place], rows[place] = chosen[place - 1], rows[place - 1]
+        place -= 1
+    chosen[place], rows[place] = entering, row
 
 
 @numba.njit(cache=True)
@@ -137,69 +206,23 @@ def _swap_user(codes, relevance, bonus, n, unit, table, discount, trade_off, cho
     sum_a discount_a relevance_(a) weighs 1 - t, the mean distance of the pairs t, and the bonuses are added.
     """
     k = len(chosen)
-    keep = np.float32(1) - trade_off
-    pairs = max(k * (k - 1) / 2, 1)
-    _start_search(codes, n, chosen, unit, table, rows, far)
-    inside = np.zeros(n, np.bool_)
+    keep, weight = 1.0 - trade_off, trade_off / max(k * (k - 1) / 2, 1.0)
+    above, below, fixed = np.empty(n), np.empty(n), np.empty((2, k))
+    gains = np.empty(n, np.float32)
+    far[:] = 0
     for place in range(k):
-        inside[chosen[place]] = True
-    above, below = np.empty(k + 1, np.float64), np.empty(k + 1, np.float64)
+        _add_distances(chosen[place], codes, unit, table, rows[place], far)
     for _ in range(20 * k):
-        gained, total, extra = 0.0, 0.0, 0.0
-        for place in range(k):
-            gained += discount[place] * relevance[chosen[place]]
-            total += far[chosen[place]]
-            extra += bonus[chosen[place]]
-        total /= 2
-        best_gain, best_out, best_in = 1e-6, -1, -1
-        for out in range(k):
-            leaving = chosen[out]
-            # relevance of the list without `leaving`: before place q as it is, from q on one place lower
-            above[0] = 0.0
-            for q in range(k - 1):
-                item = chosen[q] if q < out else chosen[q + 1]
-                above[q + 1] = above[q] + discount[q] * relevance[item]
-            below[k - 1] = 0.0
-            for q in range(k - 2, -1, -1):
-                item = chosen[q] if q < out else chosen[q + 1]
-                below[q] = below[q + 1] + discount[q + 1] * relevance[item]
-            place = 0
-            for i in range(n):
-                if inside[i]:
-                    if i != leaving:
-                        place += 1
-                    continue
-                now = above[place] + discount[place] * relevance[i] + below[place]
-                spread = far[i] - rows[out, i] - far[leaving]
-                gain = keep * (now - gained) + trade_off * spread / pairs + bonus[i] - bonus[leaving]
-                if gain > best_gain:
-                    best_gain, best_out, best_in = gain, out, i
-        if best_out < 0:
+        _entries(relevance, bonus, discount, keep, chosen, above, below, fixed)
+        out, entering = _best_swap(chosen, above, below, fixed, weight, rows, far, gains)
+        if out < 0:
             break
-        leaving = chosen[best_out]
-        inside[leaving], inside[best_in] = False, True
-        for i in range(n):
-            far[i] -= rows[best_out, i]
-        row = rows[best_out].copy()
-        _cosines_with(codes[best_in], codes, n, unit, table, row)
-        for i in range(n):
-            row[i] = np.float32(1) - row[i]
-        row[best_in] = 0
-        for i in range(n):
-            far[i] += row[i]
-        # keep the list sorted: take the leaving item out, shift, put the new one in its place
-        place = best_out
-        while place + 1 < k and chosen[place + 1] < best_in:
-            chosen[place] = chosen[place + 1]
-            rows[place] = rows[place + 1]
-            place += 1
-        while place > 0 and chosen[place - 1] > best_in:
-            chosen[place] = chosen[place - 1]
-            rows[place] = rows[place - 1]
-            place -= 1
-        chosen[place] = best_in
-        rows[place] = row
-    return keep * gained + trade_off * total / pairs + extra
+        _exchange(codes, unit, table, chosen, rows, far, out, entering)
+    value = 0.0
+    for place in range(k):
+        item = chosen[place]
+        value += keep * discount[place] * relevance[item] + weight * far[item] / 2 + bonus[item]
+    return value
 
 
 @numba.njit(cache=True)

@@ -21,10 +21,10 @@ from __future__ import annotations
 import numpy as np
 
 from recsys_lib.rerank import compiled
+from recsys_lib.rerank.compiled import FLOOR
 from recsys_lib.rerank.inputs import Cosines, as_shown, block_of, blocks, check, cosines, on_grid
 from recsys_lib.topk import TopK
 
-FLOOR = np.float32(1e-6)  # d^2 of an item that lies in the span of S
 RULES = ("mmr", "msd", "ssd", "dpp")
 
 
@@ -86,11 +86,10 @@ def _greedy(rule, candidates, item_vectors, k, trade_off, order, engine) -> TopK
     if engine not in ("numba", "numpy"):
         raise ValueError(f"engine must be 'numba' or 'numpy', not {engine!r}")
     similar = cosines(candidates, item_vectors, k)
-    if trade_off == 0:
+    if trade_off == 0 or not len(similar.unit):  # nothing but padding
         return candidates.head(k)
     picks = np.empty((len(candidates), k), np.int32)
-    width = 1 if engine == "numba" or similar.table.size else similar.unit.shape[1]
-    for rows in blocks(candidates, width):
+    for rows in blocks(candidates):
         items, relevance = block_of(candidates, rows)
         codes = similar.code[items]
         if engine == "numba":
@@ -104,35 +103,41 @@ def _greedy(rule, candidates, item_vectors, k, trade_off, order, engine) -> TopK
 def _plain(rule: str, codes, relevance, similar: Cosines, k: int, trade_off) -> np.ndarray:
     """Places of the picks (n, k) in the order of selection, for all users at once; padding is picked last."""
     everyone = np.arange(len(codes))
-    merit = (1 - trade_off) * np.where(np.isfinite(relevance), relevance, 0)
-    merit[np.isneginf(relevance)] = -np.inf
+    merit = np.full_like(relevance, -np.inf)
+    np.multiply(1 - trade_off, relevance, out=merit, where=relevance > -np.inf)
     state = np.full(codes.shape, {"mmr": -np.inf, "msd": 0.0}.get(rule, 1.0), np.float32)
     spanned = np.zeros((k, *codes.shape), np.float32) if rule in ("ssd", "dpp") else None
-    vectors = None if similar.table.size else similar.unit[codes]
-    free = np.ones(codes.shape, bool)
-    picks = np.empty((len(codes), k), np.int32)
+    picks = np.zeros((len(codes), k), np.int32)  # the first pick is the first candidate
     for place in range(k):
-        value = relevance if place == 0 else merit + trade_off * _novelty(rule, state)
-        value = np.where(free, value, -np.inf)
-        pick = value.argmax(axis=1)
-        # argmax over -inf alone answers 0, which may be taken: the first free place is meant then
-        stuck = np.isneginf(value[everyone, pick])
-        pick[stuck] = free[stuck].argmax(axis=1)
-        picks[:, place], free[everyone, pick] = pick, False
-        if vectors is None:
-            row = similar.table[codes[everyone, pick][:, None], codes]
-        else:
-            row = on_grid(np.einsum("ncd,nd->nc", vectors, vectors[everyone, pick]))
+        if place > 0:
+            value = merit + trade_off * _novelty(rule, state)
+            pick = value.argmax(axis=1)
+            picks[:, place] = np.where(value[everyone, pick] > -np.inf, pick, place)  # else only padding is left
+        pick = picks[:, place]
+        merit[everyone, pick] = -np.inf
+        if place == k - 1:
+            break
+        row = _cosines_with(codes[everyone, pick], codes, similar)
         if rule == "mmr":
             np.maximum(state, row, out=state)
         elif rule == "msd":
             state += 1 - row
         else:
-            left = np.sqrt(np.maximum(state[everyone, pick], FLOOR))
-            known = np.einsum("pnc,pn->nc", spanned[:place], spanned[:place, everyone, pick])
-            spanned[place] = (row - known) / left[:, None]
+            for before in spanned[:place]:
+                row -= before[everyone, pick][:, None] * before
+            # a pick that lies in the span adds nothing to it
+            left = state[everyone, pick]
+            spanned[place] = row / np.sqrt(np.where(left > FLOOR, left, np.inf))[:, None]
             state -= spanned[place] ** 2
     return picks
+
+
+def _cosines_with(code, codes, similar: Cosines) -> np.ndarray:
+    """(n, c) cosines of one item a user with that user's candidates."""
+    if similar.table.size:
+        return similar.table.take(code[:, None] * len(similar.table) + codes, mode="wrap")
+    pairs = zip(codes, similar.unit[code], strict=True)
+    return on_grid(np.array([np.einsum("cd,d->c", similar.unit[own], vector) for own, vector in pairs]))
 
 
 def _novelty(rule: str, state: np.ndarray) -> np.ndarray:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recsys_lib.rerank.compiled import GRID
 from recsys_lib.topk import TopK
 
-BLOCK_CELLS = 4_000_000  # candidates of a block of users: 16 MB a float32 table
+BLOCK_CELLS = 200_000  # candidates of a block of users: 0.8 MB a float32 table, so that it stays in a cache
 TABLE_CELLS = 25_000_000  # the largest table of cosines that is made: 100 MB, 5,000 items
-GRID = np.float32(2**20)  # cosines are rounded to this grid, so that rounding cannot decide between equals
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,16 @@ def check(candidates: TopK, k: int, trade_off: float, order: str = "relevance") 
         raise ValueError(f"order must be 'relevance' or 'selection', not {order!r}")
     if not 1 <= k <= candidates.k:
         raise ValueError(f"k must lie between 1 and the {candidates.k} candidates, not {k}")
-    with np.errstate(invalid="ignore"):
-        # one look at the differences finds NaN, and lists that are not best first; padding (-inf) stays at the end
-        falling = candidates.scores[:, 1:] <= candidates.scores[:, :-1]
-    if not falling.all() or np.isnan(candidates.scores[:, 0]).any():
-        row = int((~falling.all(axis=1) | np.isnan(candidates.scores[:, 0])).argmax())
-        raise ValueError(f"candidates must be best first and without NaN, but the scores of row {row} are not")
+    for rows in blocks(candidates):
+        scores = candidates.scores[rows]
+        with np.errstate(invalid="ignore"):
+            # one look at the differences finds NaN, and lists that are not best first; padding (-inf) stays at the end
+            falling, finite = scores[:, 1:] <= scores[:, :-1], scores[:, 0] < np.inf
+        if not (falling.all() and finite.all()):
+            row = rows.start + int((~falling.all(axis=1) | ~finite).argmax())
+            raise ValueError(
+                f"candidates must be best first and without NaN or infinity, but the scores of row {row} are not"
+            )
 
 
 def checked_rows(values, candidates: TopK, name: str) -> np.ndarray:
@@ -61,11 +65,12 @@ def checked_rows(values, candidates: TopK, name: str) -> np.ndarray:
 
 def cosines(candidates: TopK, item_vectors, k: int) -> Cosines:
     vectors = checked_rows(item_vectors, candidates, "item_vectors")
-    used = np.zeros(len(vectors), bool)
+    used = np.zeros(len(vectors) + 1, bool)
     for rows in blocks(candidates):
-        used[candidates.items[rows][candidates.items[rows] >= 0]] = True
+        used |= np.bincount(candidates.items[rows].ravel() + 1, minlength=len(used)) > 0
+    used = used[1:]  # the first one is the padding's
     code = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
-    unit = vectors[used].astype(np.float32)
+    unit = np.asarray(vectors[used], np.float32)
     length = np.linalg.norm(unit, axis=1, keepdims=True)
     unit /= np.where(length > 0, length, 1)
     # A table costs n^2 products, its absence k a candidate.
