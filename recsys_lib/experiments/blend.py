@@ -85,7 +85,7 @@ def build(name: str, protocol: str, seed: int) -> models.Recommender:
     return getattr(models, name)()
 
 
-@lru_cache(maxsize=12)
+@lru_cache(maxsize=20)
 def fitted(name: str, protocol: str, seed: int, validation: bool = False) -> models.Recommender:
     vectors = {space: spaces(protocol)[space] for space in ("text", "genre")}
     if name == SHUFFLED:

@@ -50,7 +50,7 @@ def trade_offs(method: str, n_points: int = N_POINTS) -> np.ndarray:
     return odds / (1 + odds)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=20)
 def candidates(base: str, protocol: str, seed: int, validation: bool) -> TopK:
     model = blend.fitted(base, protocol, seed, validation)
     return model.recommend(k=WIDEST, exclude=blend.data(protocol, seed)[int(validation)][2])
@@ -196,15 +196,10 @@ def units(protocol: str, methods: dict[str, list[tuple[str, int]]]) -> list[dict
     ]
 
 
-SEARCHES = [("swap", width) for width in (100, 400, WIDEST)]
+SEARCHES = [("swap", 100), ("swap", WIDEST)]
 METHODS = {
-    REFERENCE: [
-        *((PEERS, 100), (PEER, 100)),
-        *((method, 100) for method in ("msd", "mmr", "ssd", "dpp")),
-        *SEARCHES,
-        *((name, 100) for name in FACETS),
-    ],
-    CALIBRATED_BASE: [("msd", 100), *SEARCHES],
+    REFERENCE: [(PEERS, 100), (PEER, 100), ("msd", 100), *SEARCHES],
+    CALIBRATED_BASE: SEARCHES,
     OWN: [(PEERS, 100), (PEER, 100), ("msd", 100), *SEARCHES],
 }
 EXPERIMENT = Experiment(
@@ -212,6 +207,6 @@ EXPERIMENT = Experiment(
     units=[unit for protocol in ("A", "Bu") for unit in units(protocol, METHODS)],
     compute=compute,
     recompute=recompute,
-    sample=(2, 8),
+    sample=(2, 4),
     sources=(*blend.SOURCES, "rerank"),
 )

@@ -105,6 +105,8 @@ class Blend(Recommender):
         if not isinstance(vectors, dict):
             vectors = {"text": vectors}
         members = default_members(vectors, self.holdout) if self.members is None else self.members
+        if not members:
+            raise ValueError("members is empty: a blend needs one at least, or None for the default ones")
         part, rest = hold_out(train, self.holdout, rng)
         rest = rest if self.min_rating is None else rest.at_least(self.min_rating)
         self.members_ = self._fitted(members, part, vectors)

@@ -17,6 +17,7 @@ from recsys_lib.models.base import Recommender
 
 DEPTH = 1000  # places of the held-out lists that the curve is fitted on
 LEAST = 0.01  # units of relevance below which scores are not told apart
+FLATTEST = 1e-3  # the least a_3: where nothing can be learned, P still falls from rank to rank, as the scores do
 
 
 class HitProbability(Recommender):
@@ -26,8 +27,8 @@ class HitProbability(Recommender):
 
     where s is the score in units of the model's scale, r the item's rank among what the user has not had, and n_u the
     length of the history: Platt scaling (1999) with what else is known. It is fitted by maximum likelihood on the lists
-    of a first fit that has not seen a part of `train`; a_1, a_2, a_3 >= 0, so that no list changes its order. Then the
-    model is fitted on all of `train`.
+    of a first fit that has not seen a part of `train`; a_1, a_2 >= 0 and a_3 > 0, so that no list changes its order.
+    Then the model is fitted on all of `train`.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def curve_features(units, rank, length) -> np.ndarray:
 
 
 def fit_curve(features: np.ndarray, hits: np.ndarray) -> np.ndarray:
-    """Maximum likelihood, (m, 5) -> (5,), with a slight ridge; the middle three coefficients are kept at 0 or above."""
+    """Maximum likelihood, (m, 5) -> (5,), with a slight ridge; those of score and rank are kept at 0 or above."""
     centre = features.mean(axis=0) * [0, 1, 1, 1, 1]
     spread = np.maximum(features.std(axis=0), 1e-6)
     spread[0] = 1
@@ -113,8 +114,8 @@ def fit_curve(features: np.ndarray, hits: np.ndarray) -> np.ndarray:
         gradient = table.T @ (special.expit(logit) - target)
         return value + 0.5 * (weights[1:] ** 2).sum(), gradient + np.r_[0, weights[1:]]
 
-    bounds = [(None, None), (0, None), (0, None), (0, None), (None, None)]
-    start = np.r_[special.logit(np.clip(target.mean(), 1e-6, 0.5)), np.zeros(4)]
+    bounds = [(None, None), (0, None), (0, None), (FLATTEST * spread[3], None), (None, None)]
+    start = np.r_[special.logit(np.clip(target.mean(), 1e-6, 0.5)), 0, 0, bounds[3][0], 0]
     weights = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x / spread
     weights[0] -= centre @ weights
     return weights

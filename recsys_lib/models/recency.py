@@ -104,8 +104,9 @@ def _moments(train: Interactions, half_life: float) -> tuple[sparse.csr_matrix, 
     moment = np.cumsum(new) - 1
     start, stop = np.searchsorted(users, users), np.searchsorted(users, users, side="right")
     last = behind - 1
+    reach = int(np.ceil(5 * half_life))  # what is farther counts less than 1/32
     cells = {"past": [], "future": []}
-    for distance in range(int(np.ceil(5 * half_life))):  # what is farther counts less than 1/32
+    for distance in range(reach + int((behind - first).max()) - 1):  # so that no moment is cut in two
         row = last - distance
         near = np.flatnonzero(row >= start[last])
         age = behind[near] - behind[moment[row[near]]]
@@ -117,6 +118,7 @@ def _moments(train: Interactions, half_life: float) -> tuple[sparse.csr_matrix, 
     tables = []
     for parts in cells.values():
         rows, columns, distances = (np.concatenate(part) for part in zip(*parts, strict=True))
-        weights = (0.5 ** (distances / half_life)).astype(np.float64)
-        tables.append(sparse.csr_matrix((weights, (rows, columns)), (len(first), train.n_items)))
+        near = distances < reach
+        weights = 0.5 ** (distances[near] / half_life)
+        tables.append(sparse.csr_matrix((weights, (rows[near], columns[near])), (len(first), train.n_items)))
     return tuple(tables)
