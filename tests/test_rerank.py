@@ -59,13 +59,17 @@ def test_dpp_adds_what_the_log_determinant_gains_most(trade_off):
 @pytest.mark.parametrize("trade_off", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("rule", ["ssd", "dpp"])
 def test_beyond_the_span_of_the_vectors_relevance_decides(rule, trade_off):
-    # Films of the same genres are one vector, and five dimensions are spanned after five picks.
-    candidates, _ = draw(4)
+    # Films of the same genres are one vector, and five dimensions are spanned after five picks; what rounding leaves
+    # of the others must not be blown up from pick to pick.
     vectors = (np.random.default_rng(5).random((50, 5)) < 0.5).astype(float)
-    expected = plain_lists(rule, candidates, vectors, 15, trade_off, floor=float(greedy.FLOOR))
-    for engine in ENGINES:
-        lists = getattr(rerank, rule)(candidates, vectors, k=15, trade_off=trade_off, order="selection", engine=engine)
-        assert lists.items.tolist() == expected.tolist()
+    for k, sizes in ((15, {}), (40, {"width": 50, "n_lists": 4})):
+        candidates, _ = draw(4, **sizes)
+        expected = plain_lists(rule, candidates, vectors, k, trade_off, floor=float(greedy.FLOOR))
+        for engine in ENGINES:
+            settings = {"k": k, "trade_off": trade_off, "order": "selection", "engine": engine}
+            with np.errstate(over="raise", invalid="raise"):
+                lists = getattr(rerank, rule)(candidates, vectors, **settings)
+            assert lists.items.tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("rule", ["msd", "dpp"])
