@@ -2,12 +2,18 @@
 
 import numpy as np
 import pytest
+import torch
 from content_case import Table, all_scores, dense, interactions, without
 from scipy import special
 
 from recsys_lib import metrics, models
 from recsys_lib.models import base, blend, probability
 from recsys_lib.models.blend import Member, default_members
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)  # compiled re-rankers leave OpenMP with more, which wait for each other in tiny networks
 
 
 class Clairvoyant(models.Recommender):

@@ -12,6 +12,11 @@ from recsys_lib.interactions import Interactions
 from recsys_lib.models import recency, warp
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)  # compiled re-rankers leave OpenMP with more, which wait for each other in tiny networks
+
+
 def timed(rows):
     """Interactions from (user, item, second)."""
     return Interactions.from_frame(pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"]))
