@@ -54,6 +54,9 @@ def setup_cell() -> str:
 
 def setup() -> None:
     """Print versions and the device, and set the figures' style."""
+    # Before torch is loaded: compiled re-ranking gives torch's OpenMP more threads, which spin while they wait and make
+    # small models many times slower on a busy machine. Now they sleep.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from recsys_lib import __version__, plotting
 
     plotting.style()

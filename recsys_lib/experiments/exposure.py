@@ -63,9 +63,7 @@ def curve(protocol: str, base: str, method: str) -> dict:
     """setting -> (report averaged over the splits, lists of each split)."""
     found = {}
     for setting in SETTINGS[method]:
-        shown = [
-            lists(method, setting, candidates(base, protocol, seed, False), protocol, seed) for seed in _seeds(protocol)
-        ]
+        shown = _shown(protocol, base, method, setting)
         reports = [blend.judge(each, protocol, seed) for each, seed in zip(shown, _seeds(protocol), strict=True)]
         found[setting] = averaged(reports), shown
     return found
@@ -104,6 +102,13 @@ def _seeds(protocol: str) -> tuple[int, ...]:
     return PROTOCOLS[protocol][1]
 
 
+def _shown(protocol: str, base: str, method: str, setting) -> list[TopK]:
+    """The lists of each split."""
+    return [
+        lists(method, setting, candidates(base, protocol, seed, False), protocol, seed) for seed in _seeds(protocol)
+    ]
+
+
 def _best(reports: dict, figure: str, condition) -> float:
     """The largest `figure` among the settings that meet the condition, nan if none does."""
     return max((each.summary[figure] for each in reports.values() if condition(each)), default=np.nan)
@@ -138,12 +143,9 @@ def recompute(row):
     """The setting chosen at 1 %, again."""
     protocol, base, method = row["protocol"], row["base"], row["method"]
     setting = next(each for each in SETTINGS[method] if str(each) == row["setting"])
-    precision, reports = [], []
-    for seed in _seeds(protocol):
-        shown = lists(method, setting, candidates(base, protocol, seed, False), protocol, seed)
-        reports.append(blend.judge(shown, protocol, seed))
-        precision.append(shown)
-    return {"promoted_precision": _promoted(protocol, base, precision)["promoted_precision"]}
+    return {
+        "promoted_precision": _promoted(protocol, base, _shown(protocol, base, method, setting))["promoted_precision"]
+    }
 
 
 EXPERIMENT = Experiment(

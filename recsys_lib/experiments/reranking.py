@@ -39,7 +39,6 @@ ODDS = {
     "pm2": (0.1, 100),
     "calibrated": (0.02, 10),
 }
-FACETS = ("xquad", "pm2", "calibrated")
 PEER, PEERS = "pyversity msd", "pyversity, all five"
 STRATEGIES = ("mmr", "msd", "dpp", "ssd", "cover")
 OTHERS = (*(f"ild_{space}" for space in blend.SPACES), "alpha_ndcg", "calibration", "coverage", "exposed_5", "recall")
@@ -56,14 +55,10 @@ def candidates(base: str, protocol: str, seed: int, validation: bool) -> TopK:
     return model.recommend(k=WIDEST, exclude=blend.data(protocol, seed)[int(validation)][2])
 
 
-def lists(method: str, found: TopK, protocol: str, seed: int, validation: bool, space: str, trade_off: float) -> TopK:
+def lists(method: str, found: TopK, vectors: np.ndarray, trade_off: float) -> TopK:
     """The re-ranked lists of one setting; a method of the peer is called "pyversity NAME"."""
-    vectors = blend.spaces(protocol)[space]
     if method.startswith("pyversity "):
         return theirs(method.split()[1], found, vectors, trade_off)
-    if method in FACETS:
-        wanted = rerank.user_facets(blend.data(protocol, seed)[int(validation)][0], vectors)
-        return getattr(rerank, method)(found, vectors, wanted, trade_off=trade_off)
     return getattr(rerank, method)(found, vectors, trade_off=trade_off)
 
 
@@ -94,7 +89,7 @@ def curve(protocol: str, base: str, space: str, method: str, width: int, validat
         for seed in PROTOCOLS[protocol][1]:
             top = candidates(base, protocol, seed, validation)
             top = TopK(top.items[:, :width], top.scores[:, :width], top.scale)
-            shown = lists(each, top, protocol, seed, validation, space, trade_off)
+            shown = lists(each, top, blend.spaces(protocol)[space], trade_off)
             reports.append(blend.judge(shown, protocol, seed, validation=validation))
         found[(each, trade_off) if method == PEERS else trade_off] = averaged(reports)
     return found
@@ -176,7 +171,7 @@ def recompute(row):
     for seed in PROTOCOLS[protocol][1]:
         top = candidates(base, protocol, seed, False)
         top = TopK(top.items[:, : int(row["width"])], top.scores[:, : int(row["width"])], top.scale)
-        shown = lists(method, top, protocol, seed, False, space, float(row["setting_3"]))
+        shown = lists(method, top, blend.spaces(protocol)[space], float(row["setting_3"]))
         found.append(blend.judge(shown, protocol, seed))
     report, metric = averaged(found), f"ild_{space}"
     return {
@@ -186,13 +181,12 @@ def recompute(row):
 
 
 def units(protocol: str, methods: dict[str, list[tuple[str, int]]]) -> list[dict]:
-    """Every base with its (method, width)s, in the text and in the genres; facets are genres."""
+    """Every base with its (method, width)s, in the text and in the genres."""
     return [
         {"protocol": protocol, "base": base, "space": space, "method": method, "width": width}
         for space in ("text", "genre")
         for base, every in methods.items()
         for method, width in every
-        if space == "genre" or method not in FACETS
     ]
 
 
