@@ -39,6 +39,9 @@ EXPERIMENTS = {
     "lambda-beta": "recsys_lib.experiments.lambda_beta",
     "lambda-beta-grid": "recsys_lib.experiments.lambda_beta_grid",
     "item-tower": "recsys_lib.experiments.item_tower",
+    "llm-reranking": "recsys_lib.experiments.llm_reranking",
+    "reranking": "recsys_lib.experiments.reranking",
+    "reranking-ml-1m": "recsys_lib.experiments.reranking_ml_1m",
     "text-gain": "recsys_lib.experiments.text_gain",
     "training-diversity": "recsys_lib.experiments.training_diversity",
 }

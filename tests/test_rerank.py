@@ -72,6 +72,18 @@ def test_beyond_the_span_of_the_vectors_relevance_decides(rule, trade_off):
             assert lists.items.tolist() == expected.tolist()
 
 
+def test_what_rounding_leaves_of_a_spanned_item_is_below_the_floor(monkeypatch):
+    vectors = (np.random.default_rng(51).random((50, 18)) < 0.5).astype(float)  # of 60 seeds the one that leaves most
+    candidates, _ = draw(51, width=50, n_lists=4)
+    left, novelty = [], greedy._novelty
+    monkeypatch.setattr(greedy, "_novelty", lambda rule, state: left.append(state.copy()) or novelty(rule, state))
+    lists = rerank.dpp(candidates, vectors, k=30, trade_off=0.9, order="selection", engine="numpy")
+    for items, picks, rest in zip(candidates.items, lists.items, left[-1], strict=True):
+        span = np.linalg.pinv(vectors[picks[:29]]) @ vectors[picks[:29]]
+        spanned = np.allclose(vectors[items] @ span, vectors[items])
+        assert spanned and np.abs(rest).max() < greedy.FLOOR / 2
+
+
 @pytest.mark.parametrize("rule", ["msd", "dpp"])
 def test_greedy_beside_the_best_set(rule):
     ratios = []
@@ -159,6 +171,8 @@ def test_length_does_not_matter_and_a_zero_vector_is_unlike_everything():
     stretched = vectors * np.random.default_rng(0).choice([0.25, 0.5, 2, 64], (len(vectors), 1))
     for rule in GREEDY:
         assert same(call(rule, candidates, vectors), call(rule, candidates, stretched))
+        for factor in (1e-30, 1e30):  # whose squares are no float32
+            assert same(call(rule, candidates, vectors), call(rule, candidates, vectors * factor))
     # 1 and 2 point the same way, 3 has no direction: it is as far from both as an orthogonal item would be
     near = np.array([[1, 0], [1, 0], [0, 0], [3, 1]])
     few = TopK(np.arange(4)[None], np.zeros((1, 4)))
@@ -271,7 +285,9 @@ BAD = {
     "trade_off above 1": ({"trade_off": 1.2}, ALL, "trade_off.*between 0.*1.2"),
     "trade_off below 0": ({"trade_off": -0.1}, ALL, "trade_off.*-0.1"),
     "trade_off NaN": ({"trade_off": np.nan}, ALL, "trade_off.*nan"),
-    "k of 0": ({"k": 0}, ALL, "k must lie between 1 and the 20 candidates, not 0"),
+    "k of 0": ({"k": 0}, ALL, "k must be a whole number between 1 and the 20 candidates, not 0"),
+    "half a k": ({"k": 2.5}, ALL, "whole number.*not 2.5"),
+    "a truth for k": ({"k": True}, ALL, "whole number.*not True"),
     "k beyond the candidates": ({"k": 21}, ALL, "20 candidates, not 21"),
     "order": ({"order": "score"}, ORDERED, "order.*'selection', not 'score'"),
     "engine": ({"engine": "torch"}, GREEDY, "engine.*'numpy', not 'torch'"),

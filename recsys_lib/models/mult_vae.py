@@ -71,7 +71,7 @@ class MultVAE(Recommender):
             optimiser = torch.optim.Adam(parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
             self.losses_ = []
             for epoch in range(self.epochs):
-                gamma = self.kl_weight * min(1.0, (epoch + 1) / self.epochs)
+                gamma = self.kl_weight * (epoch + 1) / self.epochs
                 losses = []
                 for rows in torch.randperm(train.n_users).split(self.batch_size):
                     hidden = torch.nn.functional.dropout(inputs[rows], self.dropout)

@@ -8,7 +8,7 @@ import numpy as np
 MMR, MSD, SSD, DPP = range(4)
 # Here and not beside the other constants: what is compiled is stored until this very file changes.
 GRID = np.float32(2**20)  # cosines are rounded to this grid, so that rounding cannot decide between equals
-FLOOR = np.float32(1e-5)  # d^2 of an item in the span of others: a few times what the grid leaves of 0
+FLOOR = np.float32(3e-5)  # d^2 of an item in the span of others: a few times what the grid leaves of 0
 
 
 @numba.njit(fastmath={"reassoc", "contract"}, cache=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
+from recsys_lib.metrics.intra_list import unit_rows
 from recsys_lib.rerank.compiled import GRID
 from recsys_lib.topk import TopK
 
@@ -39,8 +41,8 @@ def check(candidates: TopK, k: int, trade_off: float, order: str = "relevance") 
         raise ValueError(f"trade_off must lie between 0 (relevance) and 1 (diversity), not {trade_off}")
     if order not in ("relevance", "selection"):
         raise ValueError(f"order must be 'relevance' or 'selection', not {order!r}")
-    if not 1 <= k <= candidates.k:
-        raise ValueError(f"k must lie between 1 and the {candidates.k} candidates, not {k}")
+    if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= k <= candidates.k:
+        raise ValueError(f"k must be a whole number between 1 and the {candidates.k} candidates, not {k!r}")
     for rows in blocks(candidates):
         scores = candidates.scores[rows]
         with np.errstate(invalid="ignore"):
@@ -70,9 +72,7 @@ def cosines(candidates: TopK, item_vectors, k: int) -> Cosines:
         used |= np.bincount(candidates.items[rows].ravel() + 1, minlength=len(used)) > 0
     used = used[1:]  # the first one is the padding's
     code = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
-    unit = np.asarray(vectors[used], np.float32)
-    length = np.linalg.norm(unit, axis=1, keepdims=True)
-    unit /= np.where(length > 0, length, 1)
+    unit = unit_rows(vectors[used]).astype(np.float32)
     # A table costs n^2 products, its absence k a candidate.
     n = len(unit)
     pays = n * n <= min(TABLE_CELLS, 4 * k * candidates.items.size)
