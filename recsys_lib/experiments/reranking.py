@@ -15,6 +15,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 
 from recsys_lib import evaluation, rerank
 from recsys_lib.experiments import blend
@@ -40,6 +41,12 @@ ODDS = {
     "calibrated": (0.02, 10),
 }
 PEER, PEERS = "pyversity msd", "pyversity, all five"
+PIPELINES = {  # name -> (its re-ranker, or None for the library's own; the bases that validation can choose from)
+    "pyversity's MSD on EASE": (PEER, (REFERENCE,)),
+    "ours on EASE": (None, (REFERENCE, CALIBRATED_BASE)),
+    "pyversity's MSD on the blend": (PEER, (OWN,)),
+    "ours on the blend": (None, (OWN,)),
+}
 STRATEGIES = ("mmr", "msd", "dpp", "ssd", "cover")
 OTHERS = (*(f"ild_{space}" for space in blend.SPACES), "alpha_ndcg", "calibration", "coverage", "exposed_5", "recall")
 
@@ -178,6 +185,22 @@ def recompute(row):
         "ndcg": before(protocol, base).summary["ndcg"],
         "gain_chosen_3": 100 * (report.summary[metric] / ease.summary[metric] - 1),
     }
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """One stored row a (protocol, space, budget in %, pipeline): that with the highest gain on the validation part.
+
+    The names of columns lose the budget at their end, so that `gain`, `loss` and so on are those at the row's budget.
+    """
+    found = {}
+    for (protocol, space), group in rows.groupby(["protocol", "space"], sort=False):
+        for percent, other in ((1, 3), (3, 1)):
+            for name, (method, bases) in PIPELINES.items():
+                right = group["method"].eq(method) if method else ~group["method"].str.startswith("pyversity")
+                fitting = group[right & group["base"].isin(bases)]
+                row = fitting.loc[fitting[f"gain_validation_{percent}"].idxmax()].filter(regex=f"(?<!_{other})$")
+                found[protocol, space, percent, name] = row.set_axis(row.index.str.removesuffix(f"_{percent}"))
+    return pd.DataFrame(found).T.rename_axis(["protocol", "space", "budget", "pipeline"]).infer_objects()
 
 
 def units(protocol: str, methods: dict[str, list[tuple[str, int]]]) -> list[dict]:

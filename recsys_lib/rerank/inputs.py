@@ -8,7 +8,6 @@ from numbers import Integral
 
 import numpy as np
 
-from recsys_lib.metrics.intra_list import unit_rows
 from recsys_lib.rerank.compiled import GRID
 from recsys_lib.topk import TopK
 
@@ -72,7 +71,9 @@ def cosines(candidates: TopK, item_vectors, k: int) -> Cosines:
         used |= np.bincount(candidates.items[rows].ravel() + 1, minlength=len(used)) > 0
     used = used[1:]  # the first one is the padding's
     code = np.where(used, np.cumsum(used) - 1, -1).astype(np.int32)
-    unit = unit_rows(vectors[used]).astype(np.float32)
+    unit = vectors[used].astype(float)  # the squares of a float32 may leave its range
+    length = np.linalg.norm(unit, axis=1, keepdims=True)
+    unit = (unit / np.where(length > 0, length, 1)).astype(np.float32)
     # A table costs n^2 products, its absence k a candidate.
     n = len(unit)
     pays = n * n <= min(TABLE_CELLS, 4 * k * candidates.items.size)
