@@ -134,7 +134,7 @@ def trials(model: str, n_trials: int, rng=0, space: dict | None = None) -> list[
 
 
 def tune(
-    model: str,
+    model: str | type[models.Recommender],
     train: Interactions,
     validation: Interactions,
     *,
@@ -152,8 +152,8 @@ def tune(
 
     Parameters
     ----------
-    model : str
-        A name in `recsys_lib.models`, for instance "EASE".
+    model : str or class
+        A name in `recsys_lib.models`, for instance "EASE"; or a Recommender's class, with a `space`.
     train, validation : Interactions
         With the same rows and columns. The test set has no place here.
     item_vectors : array or dict of arrays, optional
@@ -169,8 +169,10 @@ def tune(
     progress : callable, optional
         Wraps the list of trials, for instance `notebook.progress`.
     """
-    if model not in models.__all__:
+    if not isinstance(model, type) and model not in models.__all__:
         raise ValueError(f"there is no model {model!r} in recsys_lib.models")
+    build = model if isinstance(model, type) else getattr(models, model)
+    model = build.__name__
     if objective is None:
 
         def objective(fitted):
@@ -184,7 +186,7 @@ def tune(
     rows = []
     for parameters in progress(tried) if progress else tried:
         started = time.perf_counter()
-        value = float(objective(getattr(models, model)(**parameters).fit(train, item_vectors)))
+        value = float(objective(build(**parameters).fit(train, item_vectors)))
         searched = {name: parameter for name, parameter in parameters.items() if name not in fixed}
         rows.append({**searched, "value": value, "seconds": time.perf_counter() - started})
     table = pd.DataFrame(rows)
