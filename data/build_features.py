@@ -4,12 +4,14 @@
     python data/build_features.py --raw FOLDER --only plot   builds one field
 
 FOLDER holds `ml-100k_plots.csv` and `ml-1m_plots.csv` with the columns movie_id, title ("Title (Year)"), plot_omdb,
-language, director, actors, as in OMDb's answers to the films' IMDb ids. What is written:
+language, director, actors, as in OMDb's answers to the films' IMDb ids; and, for "poster", a folder `posters` of images
+named by MovieLens-1M's movie_id, to which both sets are joined by title and year. What is written:
 
 - plot: the plot read by the text encoder, reduced to 128 dimensions;
 - names: the names of director and leading actors read by the text encoder, reduced to 128 dimensions;
 - people: which director and actors an item has, as numbers without names, of people with two items or more;
-- language: which languages a film has, as numbers, of languages with five items or more.
+- language: which languages a film has, as numbers, of languages with five items or more;
+- poster: the poster as EfficientNet-Lite0 sees it, reduced to 128 dimensions.
 
 Vectors are float16 rows of length 1. `index.csv` says of each file what it holds, how it was made, and its sha256.
 To remove a feature, delete its file and its line there; to rebuild it, run the command above.
@@ -19,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -27,16 +30,18 @@ import pandas as pd
 from sklearn.decomposition import TruncatedSVD
 
 from recsys_lib import datasets, notebook
-from recsys_lib.encoders import TextEncoder
+from recsys_lib.encoders import ImageEncoder, TextEncoder
 
 N_DIMENSIONS = 128
 FOLDER = Path(__file__).parent / "features"
-FIELDS = ("plot", "names", "people", "language")
+FIELDS = ("plot", "names", "people", "language", "poster")
+READ_BY = {"plot": "all-minilm-l6-v2", "names": "all-minilm-l6-v2", "poster": "efficientnet-lite0"}
 ORIGIN = {
     "plot": "OMDb plot summaries (CC BY-NC 4.0)",
     "names": "names of director and leading actors, from OMDb",
     "people": "director and leading actors, from OMDb",
     "language": "languages, from OMDb",
+    "poster": "film posters (copyrighted; only these numbers are kept)",
 }
 
 
@@ -49,7 +54,13 @@ def main() -> None:
     for name in ("ml-100k", "ml-1m"):
         raw = read(arguments.raw / f"{name}_plots.csv", datasets.load(name))
         for field in [arguments.only] if arguments.only else FIELDS:
-            write(name, field, raw, vectors(raw[field]) if field in ("plot", "names") else sets(raw[field], field))
+            if field == "poster":
+                arrays = vectors(posters(arguments.raw, datasets.load(name)), ImageEncoder())
+            elif field in READ_BY:
+                arrays = vectors(raw[field], TextEncoder())
+            else:
+                arrays = sets(raw[field], field)
+            write(name, field, raw, arrays)
 
 
 def read(path: Path, dataset: datasets.Dataset) -> pd.DataFrame:
@@ -77,18 +88,38 @@ def read(path: Path, dataset: datasets.Dataset) -> pd.DataFrame:
     )
 
 
+def posters(folder: Path, dataset: datasets.Dataset) -> pd.Series:
+    """The path of each item's poster in the order of `dataset.items`, joined by title and year; '' where none is."""
+    films = pd.read_csv(folder / "ml-1m_plots.csv", dtype=str, keep_default_na=False)
+    files = {path.stem: str(path) for path in sorted((folder / "posters").glob("*.jpg"))}
+    if not files:
+        raise SystemExit(f"{folder / 'posters'} holds no .jpg file")
+    by_title = dict(zip(films["title"].map(joined), films["movie_id"].map(files), strict=True))
+    titles = dataset.items["title"] + " (" + dataset.items["year"].astype(str) + ")"
+    found = titles.map(joined).map(by_title).fillna("")
+    unmatched = titles[~titles.map(joined).isin(by_title)]
+    print(f"{dataset.name}: {(found != '').sum()} of {len(found)} items have a poster; {len(unmatched)} titles are not")
+    print(f"  among the films with posters' titles, such as {list(unmatched)[:3]}")
+    return found
+
+
+def joined(title: str) -> str:
+    """A title with its year as it is compared: letters and digits."""
+    return re.sub(r"[^a-z0-9]+", "", title.lower())
+
+
 def split(names: str) -> list[str]:
     """The distinct names of a comma-separated list, in its order."""
     return list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
 
 
-def vectors(texts: pd.Series) -> dict[str, np.ndarray]:
-    """Encoded, reduced by truncated SVD, length 1; a row of zeros where there is no text."""
-    known = (texts != "").to_numpy()
-    encoded = TextEncoder().encode(list(texts[known]), progress=notebook.progress)
+def vectors(raw: pd.Series, encoder) -> dict[str, np.ndarray]:
+    """Encoded, reduced by truncated SVD, length 1; a row of zeros where there is nothing ('')."""
+    known = (raw != "").to_numpy()
+    encoded = encoder.encode(list(raw[known]), progress=notebook.progress)
     svd = TruncatedSVD(N_DIMENSIONS, random_state=0)
     reduced = svd.fit_transform(encoded)
-    rows = np.zeros((len(texts), N_DIMENSIONS), np.float16)
+    rows = np.zeros((len(raw), N_DIMENSIONS), np.float16)
     rows[known] = reduced / np.linalg.norm(reduced, axis=1, keepdims=True)
     return {"vectors": rows, "mask": known, "kept": np.float32(svd.explained_variance_ratio_.sum())}
 
@@ -121,7 +152,7 @@ def write(name: str, field: str, raw: pd.DataFrame, arrays: dict[str, np.ndarray
         "columns": width,
         "variance_kept": round(float(arrays["kept"]), 3) if "kept" in arrays else 1.0,
         "derived_from": ORIGIN[field],
-        "made_with": "all-minilm-l6-v2, truncated SVD" if field in ("plot", "names") else "data/build_features.py",
+        "made_with": f"{READ_BY[field]}, truncated SVD" if field in READ_BY else "data/build_features.py",
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
     index = FOLDER / "index.csv"

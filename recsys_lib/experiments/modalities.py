@@ -6,9 +6,9 @@ graph a modality (`GraphFusion`); `ndcg_tail` ranks the tail alone, the films ou
 of the interactions. Every row is tuned on validation data with the same number of trials, its control too.
 
 The control of a modality is the same model with that modality's rows shuffled, among the films that have it: films
-without a poster are the less known ones, and where there is none must not be given away. The `over` columns are a row's
-paired difference to its control, and to the row with that modality left out ("base"), over users, whose figures are averaged
-over the five splits first.
+without a poster are the less known ones, and where there is none must not be given away. The `over` columns are a
+row's paired difference to its control, and to the row with that modality left out ("base"), over users, whose figures
+are averaged over the five splits first.
 
 Texts are what the language model has read: title, title with genres, plot, names (cold), the first two (warm). They
 hold the genre words, as the metadata do. Posters are EfficientNet-Lite0's features, reduced.
