@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -106,7 +108,8 @@ def features(name: str, field: str) -> tuple[np.ndarray, np.ndarray]:
     - "plot": the film's plot as the text encoder reads it, 128 dimensions;
     - "names": the names of director and leading actors as the text encoder reads them, 128 dimensions;
     - "people": which people took part, weighted by inverse document frequency;
-    - "language": which languages are spoken.
+    - "language": which languages are spoken;
+    - "poster": the film's poster as the image encoder sees it, 128 dimensions.
 
     The raw texts are not part of this repository: see data/README.md, and `data/build_features.py` for how the files
     were made. Titles and genres are always there: `TextEncoder().encode(dataset.items["title"])`.
@@ -127,6 +130,51 @@ def features(name: str, field: str) -> tuple[np.ndarray, np.ndarray]:
     if field == "people":  # someone who is in few films says more about them
         members *= np.log(len(members) / members.sum(axis=0)) + 1
     return members / np.maximum(np.linalg.norm(members, axis=1, keepdims=True), 1e-12), mask
+
+
+def read_features(path, item_ids) -> tuple[np.ndarray, np.ndarray]:
+    """Vectors that others have published as JSON: (vectors (n_items, d) float32, mask (n_items,) bool).
+
+    A file is one object, `{"1": [0.1, ...], "2": [...]}`, from item ids to vectors. `path` is such a file or a folder
+    of them, as M3L-10M and M3L-20M come: text, poster, sound and video of the trailer of MovieLens-10M's and -20M's
+    films by twelve encoders, a folder an encoder, a file a film (Spillo et al. 2026, arXiv:2602.15505,
+    zenodo.org/records/18499145). Rows follow `item_ids`; items without a vector are 0 and outside the mask; ids that
+    nobody asked for are left out.
+
+    Raises
+    ------
+    ValueError
+        If a file is no such object, vectors differ in length, an id comes twice, or no id is among `item_ids`.
+    """
+    path, row = Path(path), {str(item): number for number, item in enumerate(item_ids)}
+    files = sorted(path.glob("*.json")) if path.is_dir() else [path]
+    if not files:
+        raise ValueError(f"{path} holds no .json file. Give the folder of one encoder, such as 1_text_feat/minilm")
+    vectors, mask = None, np.zeros(len(row), bool)
+    for file in files:
+        found = _read_vectors(file)
+        for item in found.keys() & row.keys():
+            if vectors is None:
+                vectors = np.zeros((len(row), len(found[item])), np.float32)
+            if len(found[item]) != vectors.shape[1] or mask[row[item]]:
+                what = "comes twice" if mask[row[item]] else f"has {len(found[item])} numbers, not {vectors.shape[1]}"
+                raise ValueError(f"{file}: the vector of item {item!r} {what}. Do not mix encoders in a folder")
+            vectors[row[item]], mask[row[item]] = found[item], True
+    if vectors is None:
+        raise ValueError(f"none of the {len(row)} item ids is in {path}. Its ids are MovieLens's own, as strings")
+    return vectors, mask
+
+
+def _read_vectors(file: Path) -> dict[str, np.ndarray]:
+    try:
+        found = json.loads(file.read_text("utf-8"))
+        vectors = {item: np.asarray(values, np.float32) for item, values in found.items()}
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ValueError(f'{file} is not of the form {{"item id": [numbers], ...}}: {error}') from None
+    for item, values in vectors.items():
+        if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+            raise ValueError(f"{file}: the vector of item {item!r} is not a list of finite numbers")
+    return vectors
 
 
 def _movielens_100k() -> Dataset:

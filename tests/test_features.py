@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import importlib.util
+import json
 import sys
 
 import numpy as np
@@ -95,6 +96,43 @@ def test_an_unknown_feature_names_what_there_is(name, field):
     assert "TextEncoder().encode(dataset.items['text'])" in str(error.value)
 
 
+# --- vectors that others have published ------------------------------------------------------------------------------
+
+
+def test_published_vectors_are_read_from_a_folder_or_a_file(tmp_path):
+    published = {"1": [0.5, -1.0, 2.0], "3": [1.0, 0.0, 0.25], "77": [9.0, 9.0, 9.0]}
+    for item, values in published.items():
+        (tmp_path / f"{item}.json").write_text(json.dumps({item: values}, indent=4))
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (whole / "text_minilm.json").write_text(json.dumps(published))
+    for path in (tmp_path, whole, whole / "text_minilm.json"):
+        vectors, mask = datasets.read_features(path, pd.Index([3, 2, 1]))
+        assert vectors.tolist() == [[1, 0, 0.25], [0, 0, 0], [0.5, -1, 2]] and mask.tolist() == [True, False, True]
+        assert vectors.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "files, message",
+    [
+        ({}, "no .json file"),
+        ({"1.json": "[1, 2]"}, "not of the form"),
+        ({"1.json": '{"1": [1, 2'}, "1.json is not of the form"),
+        ({"1.json": '{"1": ["a"]}'}, "not of the form"),
+        ({"1.json": '{"1": [[1], [2]]}'}, "item '1' is not a list of finite"),
+        ({"1.json": '{"1": [NaN]}'}, "item '1' is not a list of finite"),
+        ({"1.json": '{"1": [1, 2]}', "2.json": '{"2": [1]}'}, "item '2' has 1 numbers, not 2"),
+        ({"1.json": '{"1": [1]}', "2.json": '{"1": [2]}'}, "item '1' comes twice"),
+        ({"9.json": '{"9": [1]}'}, "none of the 2 item ids"),
+    ],
+)
+def test_a_bad_published_file_is_named(tmp_path, files, message):
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        datasets.read_features(tmp_path, [1, 2])
+
+
 # --- the build script on a folder of twelve invented films -------------------------------------------------------
 
 N_FILMS = 12
@@ -102,10 +140,11 @@ PEOPLE = [("Ann Alder", "Bo Birch, Cy Cedar"), ("Bo Birch", "Ann Alder, Di Dogwo
 
 
 class Encoder:
-    """Stands for TextEncoder: eight numbers from a text's bytes."""
+    """Stands for TextEncoder and ImageEncoder: eight numbers from the bytes of a text or a file's name."""
 
     def encode(self, texts, progress=None):
-        seeds = [int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") for text in texts]
+        names = [text.rsplit("/", 1)[-1] for text in texts]
+        seeds = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") for name in names]
         return np.array([np.random.default_rng(seed).normal(size=8) for seed in seeds], np.float32)
 
 
@@ -128,6 +167,7 @@ def build(tiny, tmp_path, monkeypatch):
 
     monkeypatch.setattr(datasets, "load", load)
     monkeypatch.setattr(script, "TextEncoder", Encoder)
+    monkeypatch.setattr(script, "ImageEncoder", Encoder)
     monkeypatch.setattr(script, "N_DIMENSIONS", 4)
     monkeypatch.setattr(script, "FOLDER", tmp_path / "features")
 
@@ -141,6 +181,9 @@ def build(tiny, tmp_path, monkeypatch):
     folder.mkdir()
     for name in ("ml-100k", "ml-1m"):
         raw.to_csv(folder / f"{name}_plots.csv", index=False)
+    (folder / "posters").mkdir()
+    for number in range(1, N_FILMS + 1, 2):
+        (folder / "posters" / f"{number}.jpg").touch()
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["build_features.py", "--raw", str(folder), *arguments])
@@ -181,6 +224,8 @@ def test_what_is_built_is_what_the_raw_rows_say(build, tmp_path, monkeypatch):
         assert people[0] == pytest.approx(people[3]) and people[0] @ people[4] == pytest.approx(0.5, abs=0.2)
         languages, known = datasets.features(name, "language")
         assert languages[:, 0].tolist() == [float(i != 1) for i in range(N_FILMS)]  # one film in Klingon: left out
+        posters, known = datasets.features(name, "poster")
+        assert known.tolist() == [i % 2 == 0 for i in range(N_FILMS)] and posters.shape == (N_FILMS, 4)
         with np.load(folder / f"{name}-plot.npz") as stored:
             assert stored["item_ids"].tolist() == datasets.load(name).items.index.astype(str).tolist()
 
@@ -201,6 +246,16 @@ def test_the_unmatched_title_is_reported(build, capsys):
     printed = capsys.readouterr().out
     assert "ml-100k: 1 of 12 items have no raw text: [2]" in printed
     assert "ml-1m: 1 of 12 items have no raw text: ['Film 2 (1981)']" in printed
+
+
+def test_missing_posters_are_reported(build, capsys):
+    run, folder = build
+    run("--only", "poster")
+    assert "ml-1m: 6 of 12 items have a poster; 1 titles are not" in capsys.readouterr().out
+    for path in (folder / "posters").iterdir():
+        path.unlink()
+    with pytest.raises(SystemExit, match="posters holds no .jpg file"):
+        run("--only", "poster")
 
 
 def test_a_missing_folder_is_one_clear_error(build):
