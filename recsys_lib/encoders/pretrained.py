@@ -133,8 +133,8 @@ def _why_not(name_or_path: str, error: Exception, reader: str) -> str:
     reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".")
     return (
         f"cannot load the model {name_or_path!r}: {reason}. It is neither an asset ({', '.join(PACKAGED[reader])}) nor "
-        f"a folder with a model here. Check the spelling; a Hugging Face id needs the network once, or give the path of "
-        f"a folder that `save_pretrained` wrote"
+        f"a folder with a model here. Check the spelling; a Hugging Face id needs the network once, or give the "
+        f"path of a folder that `save_pretrained` wrote"
     )
 
 
