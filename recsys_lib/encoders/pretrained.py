@@ -1,4 +1,4 @@
-"""Pretrained text models: where they come from, how they are told apart, and loading them. torch is imported late."""
+"""Pretrained models: where they come from, how they are told apart, and loading them. torch is imported late."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ from recsys_lib import assets
 
 ASSETS = ("all-minilm-l6-v2", "smollm2-135m-instruct")
 DTYPES = ("float32", "bfloat16", "int8")
+PACKAGED = {  # what comes with pip, by the class that prepares its inputs
+    "AutoTokenizer": ASSETS,
+    "AutoImageProcessor": ("efficientnet-lite0",),
+    "AutoFeatureExtractor": ("musicnn",),
+}
 
 
 def model_folder(name_or_path: str) -> str:
@@ -38,7 +43,7 @@ def identity(name_or_path: str) -> str | None:
     The sha256 of an asset; names, sizes and times of a folder's files; a Hugging Face id with the commit that is
     in the local cache, None if none is.
     """
-    if name_or_path in ASSETS:
+    if any(name_or_path in names for names in PACKAGED.values()):
         return assets.registry()[name_or_path]["sha256"]
     folder = Path(name_or_path)
     if folder.is_dir():
@@ -49,8 +54,19 @@ def identity(name_or_path: str) -> str | None:
     return f"{name_or_path}@{commit}" if commit else None
 
 
-def load(name_or_path: str, dtype: str = "float32", device: str | None = None):
-    """The tokenizer and the model, ready for inference. The model gives hidden states (no head).
+def identity_for(encoder) -> str:
+    """`identity` of an encoder's model; one of the hub that is not here yet is loaded, which tells its commit."""
+    model = identity(encoder.name_or_path)
+    if model is None:
+        encoder._load()
+        model = identity(encoder.name_or_path) or encoder.name_or_path
+    return model
+
+
+def load(name_or_path: str, dtype: str = "float32", device: str | None = None, reader: str = "AutoTokenizer"):
+    """What prepares the inputs, and the model, ready for inference. The model gives hidden states (no head).
+
+    `model.untrained` names the weights that the checkpoint did not have and that are random.
 
     Parameters
     ----------
@@ -60,6 +76,8 @@ def load(name_or_path: str, dtype: str = "float32", device: str | None = None):
         int8: linear layers with 8-bit weights and activations, on the CPU only.
     device : str, optional
         "cuda" where there is one, else "cpu".
+    reader : "AutoTokenizer", "AutoImageProcessor" or "AutoFeatureExtractor"
+        transformers' class for what the model reads.
 
     Raises
     ------
@@ -69,7 +87,7 @@ def load(name_or_path: str, dtype: str = "float32", device: str | None = None):
     """
     # torch and transformers take seconds to import: readers of cached vectors do not wait for them
     import torch
-    from transformers import AutoModel, AutoTokenizer
+    import transformers
     from transformers.utils import logging
 
     device = device or ("cuda" if torch.cuda.is_available() and dtype != "int8" else "cpu")
@@ -81,17 +99,21 @@ def load(name_or_path: str, dtype: str = "float32", device: str | None = None):
     if not local and (commit := _commit(name_or_path)):
         options["revision"] = commit  # the one that is here already, which the cached vectors belong to
     elif not local:
-        _ask_hub(name_or_path)
+        _ask_hub(name_or_path, reader)
+    # one way to resize an image on every machine: the other needs torchvision, and rounds differently
+    ways = {"backend": "pil"} if reader == "AutoImageProcessor" else {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, **options)
+        prepared_by = getattr(transformers, reader).from_pretrained(source, **ways, **options)
         weights = torch.bfloat16 if dtype == "bfloat16" else torch.float32
-        model = AutoModel.from_pretrained(source, dtype=weights, **options)
+        options |= {"dtype": weights, "output_loading_info": True}
+        model, report = transformers.AutoModel.from_pretrained(source, **options)
     except (OSError, ValueError) as error:
-        raise ValueError(_why_not(name_or_path, error)) from None
+        raise ValueError(_why_not(name_or_path, error, reader)) from None
     if model.config.is_encoder_decoder:
         model = model.get_encoder()
     model.config.use_cache = False  # a decoder would keep keys and values for a next token that never comes
-    return tokenizer, _on_device(model.eval(), dtype, device)
+    model.untrained = set(report["missing_keys"])
+    return prepared_by, _on_device(model.eval(), dtype, device)
 
 
 def _on_device(model, dtype: str, device: str):
@@ -107,23 +129,23 @@ def _on_device(model, dtype: str, device: str):
     return model.to(device)
 
 
-def _why_not(name_or_path: str, error: Exception) -> str:
+def _why_not(name_or_path: str, error: Exception, reader: str) -> str:
     reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__).rstrip(".")
     return (
-        f"cannot load the model {name_or_path!r}: {reason}. It is neither an asset ({', '.join(ASSETS)}) nor a folder "
-        f"with a model here. Check the spelling; a Hugging Face id needs the network once, or give the path of a "
-        f"folder that `save_pretrained` wrote"
+        f"cannot load the model {name_or_path!r}: {reason}. It is neither an asset ({', '.join(PACKAGED[reader])}) nor "
+        f"a folder with a model here. Check the spelling; a Hugging Face id needs the network once, or give the "
+        f"path of a folder that `save_pretrained` wrote"
     )
 
 
-def _ask_hub(name_or_path: str) -> None:
+def _ask_hub(name_or_path: str, reader: str) -> None:
     """ValueError at once if the hub cannot be reached or has no such model: transformers would try for a minute."""
     from huggingface_hub import HfApi
 
     try:
         HfApi().model_info(name_or_path, timeout=10)
     except Exception as error:  # of whichever library carries the request
-        raise ValueError(_why_not(name_or_path, error)) from None
+        raise ValueError(_why_not(name_or_path, error, reader)) from None
 
 
 def _commit(repository: str) -> str | None:

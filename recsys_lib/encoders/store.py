@@ -1,12 +1,16 @@
-"""VectorStore: vectors on disk by the text that they belong to, safe against a kill and against two writers."""
+"""VectorStore: vectors on disk by the content that they belong to, safe against a kill and against two writers."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import sqlite3
 from pathlib import Path
 
 import numpy as np
+
+from recsys_lib import assets
 
 _AT_ONCE = 500  # keys a query; SQLite takes at least 999
 
@@ -16,8 +20,39 @@ def text_key(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:16]
 
 
+def vectors_file(name_or_path: str, settings: list) -> Path:
+    """Where the vectors of a model with these settings are kept; the settings hold the model's identity."""
+    digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:32]
+    name = re.sub(r"[^\w.-]", "-", name_or_path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])[:40]
+    return assets.cache_folder() / "vectors" / f"{name}-{digest}.sqlite"
+
+
+def through_store(path: Path, keys: list[bytes], prepare, progress=None) -> np.ndarray:
+    """(n_keys, n_states, d): what the file holds is read, the rest is computed, and stored batch by batch.
+
+    Parameters
+    ----------
+    prepare : callable
+        Gets one row number for each key that is missing, and gives (batches, compute): a list of arrays of places
+        in these rows, and a function from such an array to a matrix (n_states, d) a place.
+    progress : callable, optional
+        Wraps the list of batches.
+    """
+    with VectorStore(path) as store:
+        known = store.read(keys)
+        first = {key: row for row, key in reversed(list(enumerate(keys))) if key not in known}
+        missing = sorted(first, key=first.get)
+        if missing:
+            batches, compute = prepare([first[key] for key in missing])
+            for places in progress(batches) if progress else batches:
+                computed = dict(zip([missing[place] for place in places], compute(places), strict=True))
+                store.write(computed)
+                known.update(computed)
+    return np.stack([known[key] for key in keys])
+
+
 class VectorStore:
-    """One SQLite file of float32 matrices (n_states, d), one a text. A context manager; a `write` is a transaction.
+    """One SQLite file of float32 matrices (n_states, d), one a key. A context manager; a `write` is a transaction.
 
     A process that is killed loses what it had not yet written, and two processes that write at once wait for
     each other. ValueError if the file is no such store.

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
-import re
-from pathlib import Path
 
 import numpy as np
 
-from recsys_lib import assets
 from recsys_lib.encoders import pretrained
 from recsys_lib.encoders.inputs import check_texts
-from recsys_lib.encoders.store import VectorStore, text_key
+from recsys_lib.encoders.store import text_key, through_store, vectors_file
 
 PACKAGED = "all-minilm-l6-v2"  # comes with pip: the default of everything that takes an encoder
 POOLING = ("mean", "cls", "last")
@@ -100,30 +95,20 @@ class TextEncoder:
 
     def _vectors(self, texts: list[str], layer: int | str, progress) -> np.ndarray:
         """(n_texts, n_states, d): read what is stored, compute the rest batch by batch."""
-        keys = [text_key(text) for text in texts]
-        with VectorStore(self._path(layer)) as store:
-            known = store.read(keys)
-            missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-            if missing:
-                self._load()
-                tokens = self._tokenise(list(missing.values()))
-                batches, missing = self._batches(tokens), list(missing)
-                for rows in progress(batches) if progress else batches:
-                    part = {name: [lists[row] for row in rows] for name, lists in tokens.items()}
-                    computed = dict(zip([missing[row] for row in rows], self._forward(part, layer), strict=True))
-                    store.write(computed)
-                    known.update(computed)
-        return np.stack([known[key] for key in keys])
 
-    def _path(self, layer: int | str) -> Path:
-        model = pretrained.identity(self.name_or_path)
-        if model is None:  # a hub model that is not here yet: loading it tells which commit it is
+        def prepare(rows):
             self._load()
-            model = pretrained.identity(self.name_or_path) or self.name_or_path
-        settings = [model, self.pooling, self.normalise, layer, self.max_length, self.dtype]
-        digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:32]
-        name = re.sub(r"[^\w.-]", "-", self.name_or_path.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1])[:40]
-        return assets.cache_folder() / "vectors" / f"{name}-{digest}.sqlite"
+            tokens = self._tokenise([texts[row] for row in rows])
+
+            def compute(places):
+                part = {name: [lists[place] for place in places] for name, lists in tokens.items()}
+                return self._forward(part, layer)
+
+            return self._batches(tokens), compute
+
+        settings = [self.pooling, self.normalise, layer, self.max_length, self.dtype]
+        path = vectors_file(self.name_or_path, [pretrained.identity_for(self), *settings])
+        return through_store(path, [text_key(text) for text in texts], prepare, progress)
 
     def _load(self) -> None:
         if self._model is not None:
