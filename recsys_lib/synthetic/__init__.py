@@ -1,0 +1,25 @@
+"""Worlds whose truth is known: a shop of products (`shop`) and one of videos with raw files (`video_shop`)."""
+
+from recsys_lib.synthetic.shop import (
+    MATERIALS,
+    OCCASIONS,
+    PRODUCTS,
+    QUALITIES,
+    RATING_SHARES,
+    SHARPNESS,
+    Shop,
+    catalogue,
+    shop,
+)
+
+__all__ = [
+    "MATERIALS",
+    "OCCASIONS",
+    "PRODUCTS",
+    "QUALITIES",
+    "RATING_SHARES",
+    "SHARPNESS",
+    "Shop",
+    "catalogue",
+    "shop",
+]
