@@ -11,8 +11,10 @@ from recsys_lib.synthetic.shop import (
     catalogue,
     shop,
 )
+from recsys_lib.synthetic.video import CATEGORIES, VideoShop, video_shop
 
 __all__ = [
+    "CATEGORIES",
     "MATERIALS",
     "OCCASIONS",
     "PRODUCTS",
@@ -20,6 +22,8 @@ __all__ = [
     "RATING_SHARES",
     "SHARPNESS",
     "Shop",
+    "VideoShop",
     "catalogue",
     "shop",
+    "video_shop",
 ]
