@@ -9,7 +9,7 @@ from __future__ import annotations
 import colorsys
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from recsys_lib.synthetic.styles import CANVAS, STYLES, H, W
 
@@ -31,16 +31,19 @@ def thumbnail(styles: tuple[str, str, float], rng: np.random.Generator) -> Image
     picture.paste(inner, (left, top), window.crop((left, top, right, bottom)))
     picture.paste((250, 250, 250), mask=rim)
     _player(picture, rng)
-    return picture.reduce(2)
+    return _graded(picture.reduce(2), rng)
 
 
 def palette(rng) -> dict[str, tuple[int, int, int]]:
-    """Five RGB colours: dark, light and three accents a, b, c of any hue."""
+    """Seven RGB colours: dark, light, three accents a, b, c, and a paper of any tone with an ink that stands out."""
     hue = rng.random()
     steps = ((0.0, 0.08, 0.5), (0.0, 0.33, 0.62), (0.0, 0.5, 0.58), (0.0, 0.12, 0.9))[rng.integers(4)]
     made = {"dark": _rgb(hue + 0.6, 0.5, 0.2), "light": _rgb(hue + 0.1, 0.1, 0.96)}
     for name, step in zip("abc", rng.permutation(steps), strict=True):
-        made[name] = _rgb(hue + step, rng.uniform(0.5, 0.8), rng.uniform(0.65, 0.95))
+        made[name] = _rgb(hue + step, rng.uniform(0.4, 0.8), rng.uniform(0.6, 0.95))
+    tone = rng.uniform(0.15, 0.97)
+    made["paper"] = _rgb(hue + rng.random(), rng.uniform(0.1, 0.55), tone)
+    made["ink"] = made["light" if tone < 0.6 else "dark"]
     return made
 
 
@@ -86,6 +89,14 @@ def _player(picture: Image.Image, rng) -> None:
         x, y = W / 2, H / 2
         pen.ellipse((x - 30, y - 30, x + 30, y + 30), fill=(25, 25, 25))
         pen.polygon([(x - 10, y - 16), (x + 18, y), (x - 10, y + 16)], fill=(245, 245, 245))
+
+
+def _graded(picture: Image.Image, rng) -> Image.Image:
+    """Brighter or darker, paler or more colourful: without this a count of the colours would tell the style."""
+    picture = ImageEnhance.Color(picture).enhance(rng.uniform(0.6, 1.5))
+    curve = np.linspace(0, 1, 256) ** np.exp(rng.uniform(-0.4, 0.4))
+    low, high = rng.uniform(0, 0.06), rng.uniform(0.88, 1)
+    return picture.point(np.round(255 * (low + (high - low) * curve)).astype(int).tolist() * 3)
 
 
 # ---- motifs: lists of (outline (n, 2) in the unit square, name of a colour), back to front

@@ -1,7 +1,7 @@
 """The ten styles in which a thumbnail can be drawn.
 
 A style is a function of the motif (a list of outlines (n, 2) in the unit square, each with the name of a colour, back
-to front), five colours by name (dark, light and the accents a, b, c) and a generator; it gives a picture of the
+to front), colours by name (dark, light, the accents a, b, c, paper and ink) and a generator; it gives a picture of the
 canvas's size. Motif and hues say nothing of the style.
 """
 
@@ -44,7 +44,7 @@ def _image(values) -> Image.Image:
 
 def _comic(shapes, colours, rng):
     """Dots of a coarse print, fat black outlines."""
-    picture = Image.new("RGB", CANVAS, colours["light"])
+    picture = Image.new("RGB", CANVAS, colours["paper"])
     pen, step, dots = ImageDraw.Draw(picture), int(rng.integers(11, 15)), colours["abc"[rng.integers(3)]]
     for row, y in enumerate(range(0, H + step, step)):
         radius = step * (0.15 + 0.4 * y / H)
@@ -59,9 +59,8 @@ def _comic(shapes, colours, rng):
 
 def _minimal(shapes, colours, rng):
     """The motif in tones of one hue on a disc, amid empty space."""
-    paper, ink = colours["light"], colours["abc"[rng.integers(3)]]
-    if rng.random() < 0.5:
-        paper, ink = ink, paper
+    paper, ink = colours["paper"], colours["ink"]
+    ink = blend(ink, colours["abc"[rng.integers(3)]], 0.4)
     tones = {name: blend(ink, paper, share) for name, share in zip("abc", (0.25, 0.5, 0.7), strict=True)}
     tones |= {"dark": blend(ink, paper, 0.4), "light": paper}
     side = int(rng.integers(130, 165))
@@ -79,7 +78,7 @@ def _minimal(shapes, colours, rng):
 
 def _watercolour(shapes, colours, rng):
     """Translucent washes with uneven rims on rough paper."""
-    picture = Image.new("RGB", SIZE, (248, 244, 236))
+    picture = Image.new("RGB", SIZE, blend(colours["paper"], (250, 246, 240), rng.uniform(0.1, 0.5)))
     back = Image.new("L", SIZE)
     ImageDraw.Draw(back).ellipse((5, 5, 155, 100), fill=90)
     picture.paste(colours["b"], mask=back.filter(ImageFilter.GaussianBlur(14)))
@@ -102,7 +101,7 @@ def _pixel(shapes, colours, rng):
     """Large square pixels and few colours, like an early video game."""
     across = int(rng.integers(28, 40))
     small = (across, across * 3 // 4)
-    sky = blend(colours["light"], colours["b"], 0.35)
+    sky = blend(colours["paper"], colours["b"], 0.6)
     picture = _flat(shapes, colours, sky).resize(small, Image.Resampling.NEAREST)
     checks = Image.fromarray((np.indices(small[::-1]).sum(axis=0) % 2 * 26).astype(np.uint8))
     picture = ImageChops.subtract(picture, Image.merge("RGB", (checks,) * 3))
@@ -144,9 +143,8 @@ def _noir(shapes, colours, rng):
 
 
 def _blueprint(shapes, colours, rng):
-    """Thin pale lines, measures and construction marks on squared paper of one colour."""
-    paper = blend(colours["abc"[rng.integers(3)]], colours["dark"], 0.55)
-    pale = blend((255, 255, 255), paper, 0.85)
+    """Thin lines of one colour, measures and construction marks on squared paper."""
+    paper, pale = colours["paper"], blend(colours["ink"], colours["paper"], 0.85)
     picture = Image.new("RGB", CANVAS, paper)
     pen, step = ImageDraw.Draw(picture), int(rng.integers(12, 18))
     for place in range(0, W, step):
@@ -170,7 +168,7 @@ def _blueprint(shapes, colours, rng):
 
 def _collage(shapes, colours, rng):
     """Patterned scraps of torn paper with shadows on cardboard."""
-    picture = _image(np.array(blend(colours["light"], (176, 140, 100), 0.45), np.float32) + _noise(rng, 9))
+    picture = _image(np.array(blend(colours["paper"], (176, 140, 100), 0.7), np.float32) + _noise(rng, 9))
     pen, sheets = ImageDraw.Draw(picture, "RGBA"), {}
     for outline, colour in shapes:
         if colour not in sheets:
@@ -202,8 +200,8 @@ def _patterned(colour, rng) -> Image.Image:
 
 def _retro(shapes, colours, rng):
     """Rays and arches of the seventies in washed-out colours within a round frame."""
-    cream = (242, 226, 192)
-    faded = {name: blend(colour, cream, 0.72) for name, colour in colours.items()}
+    cream = blend(colours["paper"], (242, 226, 192), 0.6)
+    faded = {name: blend(colour, cream, 0.75) for name, colour in colours.items()}
     picture = Image.new("RGB", CANVAS, cream)
     pen, bands = ImageDraw.Draw(picture), [faded[name] for name in rng.permutation(["a", "b", "c"])]
     x, y = rng.uniform(0.3, 0.7) * W, rng.uniform(0.7, 1.0) * H
@@ -224,7 +222,7 @@ def _retro(shapes, colours, rng):
 
 def _mosaic(shapes, colours, rng):
     """Small triangles, each of one shade."""
-    flat = np.asarray(_flat(shapes, colours, blend(colours["light"], colours["a"], 0.6), 0.5), np.float32)
+    flat = np.asarray(_flat(shapes, colours, blend(colours["paper"], colours["a"], 0.7), 0.5), np.float32)
     columns = int(rng.integers(13, 18))
     rows = columns * 3 // 4
     y, x = np.mgrid[-1 : rows + 2, -1 : columns + 2].astype(float)
