@@ -309,9 +309,8 @@ def test_transparency_is_laid_on_white(tmp_path):
     assert (np.asarray(pixels.rgb(none, 0)) == WHITE).all()
     assert (np.asarray(pixels.rgb(flat((9, 0), "LA"), 0)) == WHITE).all()
     assert (np.asarray(pixels.rgb(np.zeros((4, 4, 4), np.uint8), 0)) == WHITE).all()
-    palette = saved(
-        tmp_path, flat(RED).convert("P"), "palette.gif", transparency=flat(RED).convert("P").getpixel((0, 0))
-    )
+    red = flat(RED).convert("P")
+    palette = saved(tmp_path, red, "palette.gif", transparency=red.getpixel((0, 0)))
     assert (np.asarray(pixels.rgb(palette, 0)) == WHITE).all()
     one_colour = saved(tmp_path, flat(RED), "one.png", transparency=RED)
     assert (np.asarray(pixels.rgb(one_colour, 0)) == WHITE).all()

@@ -20,6 +20,7 @@ PINS = {
     # the same torch and transformers as ours: only what is around the model differs
     "sentence-transformers": ["sentence-transformers==6.2.0", "torch==2.13.0", "transformers==5.20.2"],
     "pyversity": ["pyversity==0.2.0"],
+    "tensorflow": ["tensorflow-cpu==2.21.0"],
     "lenskit": ["lenskit==2025.8.1", "torch==2.13.0", "scipy>=1.17"],
 }
 
