@@ -1,11 +1,12 @@
 """Music in ten moods, synthesised with NumPy: a few seconds at 16 kHz.
 
-A mood is tempo, scale, instruments, drums and noise. The key, the melody, the loudness and the hiss of the recording
+A mood is tempo, scale, instruments, drums and noise. The key, the melody, the loudness and the colour of the recording
 are drawn at random whatever the mood. A second mood takes the middle of the piece, as long as its share.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ RATE = 16_000  # samples a second
 N_SAMPLES = 51_200  # 3.2 s
 FADE = 480  # samples over which one mood gives way to the other
 CYCLE = 2048  # samples of one period in a wave table
-LOUDEST = 7_000  # Hz; partials above would fold back at half the rate
+HIGHEST = 7_000  # Hz; partials above would fold back at half the rate
 
 
 class Instrument(NamedTuple):
@@ -101,16 +102,30 @@ def piece(moods: tuple[str, str, float], rng: np.random.Generator) -> np.ndarray
 
     moods: the first, the second and the share of the first, which is its share of the time.
     """
-    first, second, share = moods
+    sound = _recorded(_play_both(*moods, rng), rng)
+    sound *= rng.uniform(0.5, 0.95) / np.abs(sound).max()
+    return (np.round(sound * 32767) / 32767).astype(np.float32)
+
+
+def _play_both(first: str, second: str, share: float, rng) -> np.ndarray:
+    """The first mood, and in the middle, in the same key, the second."""
     key, middle = rng.integers(-5, 7), int(N_SAMPLES * (1 - share))
     start = (N_SAMPLES - middle) // 2
     sound = _play(MOODS[first], N_SAMPLES, key, rng)
     fade = np.clip(np.minimum(np.arange(middle), np.arange(middle)[::-1]) / FADE, 0, 1)
     between = slice(start, start + middle)
     sound[between] = (1 - fade) * sound[between] + fade * _play(MOODS[second], middle, key, rng)
-    sound += rng.uniform(0.001, 0.006) * rng.standard_normal(N_SAMPLES)
-    sound *= rng.uniform(0.5, 0.95) / np.abs(sound).max()
-    return (np.round(sound * 32767) / 32767).astype(np.float32)
+    return sound
+
+
+def _recorded(sound: np.ndarray, rng) -> np.ndarray:
+    """With hiss, through a microphone of its own colour: else a mean spectrum would tell the mood."""
+    sound = sound + rng.uniform(0.005, 0.03) * rng.standard_normal(N_SAMPLES)
+    octaves = np.log2(np.maximum(np.fft.rfftfreq(N_SAMPLES, 1 / RATE), 40) / 640)
+    decibels = rng.uniform(-4, 4) * octaves
+    for _ in range(3):
+        decibels += rng.uniform(-9, 9) * np.exp(-((octaves - rng.uniform(-3, 3.5)) ** 2))
+    return np.fft.irfft(np.fft.rfft(sound) * 10 ** (decibels / 20), N_SAMPLES)
 
 
 def _play(mood: Mood, n: int, key: int, rng) -> np.ndarray:
@@ -163,7 +178,8 @@ def _note(out, place, length, voice, key, scale, degree, rng) -> None:
     if instrument.vibrato:
         phase = phase + instrument.vibrato * frequency / (2 * np.pi * 5.5) * np.sin(2 * np.pi * 5.5 * time)
     phase = phase + rng.random()
-    wave = _table(instrument.partials, frequency)[(phase * CYCLE).astype(np.int64) & (CYCLE - 1)]
+    heard = max(1, min(len(instrument.partials), int(HIGHEST / frequency)))
+    wave = _table(instrument.partials, heard)[(phase * CYCLE).astype(np.int64) & (CYCLE - 1)]
     if instrument.drive:
         wave = np.tanh(instrument.drive * wave) / np.tanh(instrument.drive)
     envelope = np.minimum(time / instrument.attack, 1) * np.exp(-time / instrument.decay)
@@ -172,11 +188,11 @@ def _note(out, place, length, voice, key, scale, degree, rng) -> None:
     out[start : start + n] += loudness * rng.uniform(0.8, 1.0) * envelope * wave
 
 
-def _table(partials, frequency) -> np.ndarray:
-    """One period, with the partials that lie below LOUDEST."""
-    angle = 2 * np.pi * np.arange(CYCLE) / CYCLE
-    heard = [(k, weight) for k, weight in enumerate(partials, 1) if weight and (k == 1 or k * frequency < LOUDEST)]
-    wave = sum(weight * np.sin(k * angle) for k, weight in heard)
+@lru_cache
+def _table(partials: tuple[float, ...], n: int) -> np.ndarray:
+    """One period of the first n partials."""
+    multiples = np.arange(1, n + 1)[:, None]
+    wave = np.array(partials[:n]) @ np.sin(2 * np.pi * multiples * np.arange(CYCLE) / CYCLE)
     return wave / np.sqrt(np.mean(wave**2)) / 2
 
 

@@ -156,16 +156,11 @@ def video_shop(
         If an argument is out of its range, or `weights` names an attribute that there is not.
     """
     weights = _checked_weights(weights)
-    for name, value in (("n_items", n_items), ("n_users", n_users)):
-        if not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
-    if not FEWEST <= interactions_per_user <= n_items / 2:
-        raise ValueError(
-            f"interactions_per_user must lie between {FEWEST} and n_items / 2 = {n_items / 2:g}, "
-            f"not {interactions_per_user}. Change it, or make more items"
-        )
-    if not noise > 0 or not popularity >= 0:
-        raise ValueError(f"noise must be positive and popularity not negative, not {noise} and {popularity}")
+    _check_sizes(n_items, n_users, interactions_per_user)
+    if not 0 < noise < np.inf:
+        raise ValueError(f"noise must be a number above 0, not {noise}. Take a small one for choices without chance")
+    if not 0 <= popularity < np.inf:
+        raise ValueError(f"popularity must be a number of at least 0, not {popularity}. Take 0 for none")
     rng = np.random.default_rng(rng)
     seed = int(rng.integers(2**62))
     items, attributes, scores = _items(n_items, seed)
@@ -232,3 +227,14 @@ def _checked_weights(weights: dict[str, float]) -> dict[str, float]:
         if not (np.isfinite(weight) and weight >= 0):
             raise ValueError(f"weights must be numbers that are not negative, but {name!r} is {weight}. Take 0 or more")
     return {name: float(weights.get(name, 0.0)) for name in CATEGORIES}
+
+
+def _check_sizes(n_items, n_users, interactions_per_user) -> None:
+    for name, value in (("n_items", n_items), ("n_users", n_users)):
+        if not isinstance(value, numbers.Integral) or value < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+    if not FEWEST <= interactions_per_user <= n_items / 2:
+        raise ValueError(
+            f"interactions_per_user must lie between {FEWEST} and n_items / 2 = {n_items / 2:g}, "
+            f"not {interactions_per_user}. Change it, or make more items"
+        )
