@@ -2,6 +2,7 @@
 
     python data/build_features.py --raw FOLDER               builds every file of both MovieLens sets
     python data/build_features.py --raw FOLDER --only plot   builds one field
+    python data/build_features.py --shop                     builds those of the simulated video shop
 
 FOLDER holds `ml-100k_plots.csv` and `ml-1m_plots.csv` with the columns movie_id, title ("Title (Year)"), plot_omdb,
 language, director, actors, as in OMDb's answers to the films' IMDb ids; and, for "poster", a folder `posters` of images
@@ -12,6 +13,9 @@ named by MovieLens-1M's movie_id, to which both sets are joined by title and yea
 - people: which director and actors an item has, as numbers without names, of people with two items or more;
 - language: which languages a film has, as numbers, of languages with five items or more;
 - poster: the poster as EfficientNet-Lite0 sees it, reduced to 128 dimensions.
+
+Of the shop (`recsys_lib.synthetic.video_shop`, 1,000 videos): text, thumbnail, logo and sound, as MiniLM,
+EfficientNet-Lite0 and musicnn take them, reduced to 128 dimensions.
 
 Vectors are float16 rows of length 1. `index.csv` says of each file what it holds, how it was made, and its sha256.
 To remove a feature, delete its file and its line there; to rebuild it, run the command above.
@@ -29,28 +33,37 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import TruncatedSVD
 
-from recsys_lib import datasets, notebook
-from recsys_lib.encoders import ImageEncoder, TextEncoder
+from recsys_lib import datasets, notebook, synthetic
+from recsys_lib.encoders import AudioEncoder, ImageEncoder, TextEncoder
 
 N_DIMENSIONS = 128
 FOLDER = Path(__file__).parent / "features"
 FIELDS = ("plot", "names", "people", "language", "poster")
-READ_BY = {"plot": "all-minilm-l6-v2", "names": "all-minilm-l6-v2", "poster": "efficientnet-lite0"}
+READ_BY = {
+    **dict.fromkeys(("plot", "names", "text"), "all-minilm-l6-v2"),
+    **dict.fromkeys(("poster", "thumbnail", "logo"), "efficientnet-lite0"),
+    "sound": "musicnn",
+}
 ORIGIN = {
     "plot": "OMDb plot summaries (CC BY-NC 4.0)",
     "names": "names of director and leading actors, from OMDb",
     "people": "director and leading actors, from OMDb",
     "language": "languages, from OMDb",
     "poster": "film posters (copyrighted; only these numbers are kept)",
+    **dict.fromkeys(("text", "thumbnail", "logo", "sound"), "simulated videos (recsys_lib.synthetic)"),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Build data/features from raw texts.")
-    parser.add_argument("--raw", type=Path, required=True, help="folder with ml-100k_plots.csv and ml-1m_plots.csv")
-    parser.add_argument("--only", choices=FIELDS, help="build this field only")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--raw", type=Path, help="folder with ml-100k_plots.csv and ml-1m_plots.csv")
+    source.add_argument("--shop", action="store_true", help="the simulated video shop")
+    parser.add_argument("--only", choices=FIELDS, help="with --raw: build this field only")
     arguments = parser.parse_args()
     FOLDER.mkdir(exist_ok=True)
+    if arguments.shop:
+        return build_shop()
     for name in ("ml-100k", "ml-1m"):
         raw = read(arguments.raw / f"{name}_plots.csv", datasets.load(name))
         for field in [arguments.only] if arguments.only else FIELDS:
@@ -60,7 +73,20 @@ def main() -> None:
                 arrays = vectors(raw[field], TextEncoder())
             else:
                 arrays = sets(raw[field], field)
-            write(name, field, raw, arrays)
+            write(name, field, raw.index, arrays)
+
+
+def build_shop() -> None:
+    shop = synthetic.video_shop(n_users=100)  # the items are the same whatever the users
+    items = shop.items.index.tolist()
+    every = notebook.progress
+    for field, encoded in (
+        ("text", lambda: TextEncoder().encode(shop.items["title"] + ". " + shop.items["description"], progress=every)),
+        ("thumbnail", lambda: ImageEncoder().encode([shop.thumbnail(item) for item in items], progress=every)),
+        ("logo", lambda: ImageEncoder().encode([shop.logo(item) for item in items], progress=every)),
+        ("sound", lambda: AudioEncoder().encode([shop.sound(item)[0] for item in items], progress=every)),
+    ):
+        write("video-shop", field, shop.items.index, reduced(encoded(), np.ones(len(items), bool)))
 
 
 def read(path: Path, dataset: datasets.Dataset) -> pd.DataFrame:
@@ -116,11 +142,15 @@ def split(names: str) -> list[str]:
 def vectors(raw: pd.Series, encoder) -> dict[str, np.ndarray]:
     """Encoded, reduced by truncated SVD, length 1; a row of zeros where there is nothing ('')."""
     known = (raw != "").to_numpy()
-    encoded = encoder.encode(list(raw[known]), progress=notebook.progress)
+    return reduced(encoder.encode(list(raw[known]), progress=notebook.progress), known)
+
+
+def reduced(encoded: np.ndarray, known: np.ndarray) -> dict[str, np.ndarray]:
+    """The vectors of the known rows, reduced by truncated SVD, as float16 rows of length 1 among rows of zeros."""
     svd = TruncatedSVD(N_DIMENSIONS, random_state=0)
-    reduced = svd.fit_transform(encoded)
-    rows = np.zeros((len(raw), N_DIMENSIONS), np.float16)
-    rows[known] = reduced / np.linalg.norm(reduced, axis=1, keepdims=True)
+    shorter = svd.fit_transform(encoded)
+    rows = np.zeros((len(known), N_DIMENSIONS), np.float16)
+    rows[known] = shorter / np.linalg.norm(shorter, axis=1, keepdims=True)
     return {"vectors": rows, "mask": known, "kept": np.float32(svd.explained_variance_ratio_.sum())}
 
 
@@ -141,13 +171,13 @@ def sets(lists: pd.Series, field: str) -> dict[str, np.ndarray]:
     }
 
 
-def write(name: str, field: str, raw: pd.DataFrame, arrays: dict[str, np.ndarray]) -> None:
+def write(name: str, field: str, item_ids: pd.Index, arrays: dict[str, np.ndarray]) -> None:
     path = FOLDER / f"{name}-{field}.npz"
-    np.savez_compressed(path, item_ids=raw.index.to_numpy().astype(str), **arrays)
+    np.savez_compressed(path, item_ids=item_ids.to_numpy().astype(str), **arrays)
     width = int(arrays["n_columns"]) if "n_columns" in arrays else N_DIMENSIONS
     line = {
         "file": path.name,
-        "items": len(raw),
+        "items": len(item_ids),
         "known": int(arrays["mask"].sum()),
         "columns": width,
         "variance_kept": round(float(arrays["kept"]), 3) if "kept" in arrays else 1.0,

@@ -42,6 +42,7 @@ EXPERIMENTS = {
     "llm-reranking": "recsys_lib.experiments.llm_reranking",
     "reranking": "recsys_lib.experiments.reranking",
     "reranking-ml-1m": "recsys_lib.experiments.reranking_ml_1m",
+    "modalities": "recsys_lib.experiments.modalities",
     "text-gain": "recsys_lib.experiments.text_gain",
     "training-diversity": "recsys_lib.experiments.training_diversity",
 }
