@@ -49,7 +49,7 @@ class GatedFusion(Recommender):
         adversarial: float = 0.0,
         epochs: int = 20,
         batch_size: int = 256,
-        learning_rate: float = 0.003,
+        learning_rate: float = 0.001,
         weight_decay: float = 1e-5,
         temperature: float = 0.1,
         rng=0,
