@@ -144,6 +144,9 @@ def test_patches():
     second = MADE["one second"][0]
     (repeated,) = musicnn.patches(second)  # 63 frames
     assert (repeated[:63] == repeated[63:126]).all() and (repeated[:61] == repeated[126:]).all()
+    powers = (10 ** repeated.astype(float) - 1) / 10_000
+    powers = powers[powers > 0.01]  # the logarithm keeps their rounding to half precision
+    assert len(powers) > 500 and (np.abs(powers.astype(np.float16) / powers - 1) < 2e-5).all()
     loud = musicnn.patches(np.sign(chord((100,))).astype(np.float32) * sound.LOUDEST)
     assert np.isfinite(loud).all() and loud.max() > 6
 
