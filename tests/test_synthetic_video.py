@@ -117,7 +117,12 @@ def test_an_item_depends_on_the_seed_and_its_id_only():
     for item in range(20):
         few.thumbnail(item), few.logo(item), few.sound(item)
     assert _bytes(few, 11) == alone == _bytes(many, 11)
-    assert len({picture for item in range(20) for picture in _bytes(few, item)}) == 60
+
+
+def test_items_of_the_same_categories_look_and_sound_different():
+    shop = small()
+    alike = replace(shop, attributes={name: np.tile(table[0], (20, 1)) for name, table in shop.attributes.items()})
+    assert len({rendered for item in range(20) for rendered in _bytes(alike, item)}) == 60
 
 
 def _bytes(shop, item):

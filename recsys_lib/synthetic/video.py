@@ -97,7 +97,7 @@ class VideoShop:
         Parameters
         ----------
         folder : path, made if it is not there
-        items : item_ids whose pictures and sounds are written, by default all (150 KB each)
+        items : item_ids whose pictures and sounds are written, by default all (120 KB each)
         progress : callable, optional
             Wraps the list of items, for instance `notebook.progress`.
 
