@@ -39,7 +39,7 @@ def early(train, test, cold, vectors):
     return judged(models.LinearTextMap(l2=500), train, test, cold, fusion.concatenate(vectors))
 
 
-GATED = {"epochs": 15, "n_dimensions": 16, "batch_size": 64}
+GATED = {"epochs": 15, "n_dimensions": 16, "batch_size": 64, "learning_rate": 0.003}
 MODELS = {
     "late": lambda: fusion.LateFusion(models.LinearTextMap(l2=500)),
     "graph": fusion.GraphFusion,
@@ -189,26 +189,21 @@ def test_gates_are_shares_of_what_an_item_has():
 
 def test_an_attack_raises_scores_and_adversarial_training_blunts_it():
     train, _, cold, vectors = world()
+    blocks = {name: fusion.block(values) for name, values in vectors.items()}
+    noise = np.random.default_rng(0).normal(size=blocks["text"].shape)
+    noise *= 0.5 / np.linalg.norm(noise, axis=1, keepdims=True)
+    noise[np.setdiff1d(np.arange(120), cold)] = 0
     rise = {}
     for size in (0.0, 0.5):
         model = fusion.GatedFusion(**GATED, adversarial=size).fit(train, vectors)
         moved = model.attacked(vectors, "text", cold, 0.5)
-        before = fusion.block(vectors["text"])
-        length = np.linalg.norm(moved - before, axis=1)
+        length = np.linalg.norm(moved - blocks["text"], axis=1)
         assert length[cold] == pytest.approx(np.full(30, 0.5), abs=1e-4) and not np.delete(length, cold).any()
-        rng = np.random.default_rng(0)
-        noise = rng.normal(size=before.shape)
-        random = (
-            before + 0.5 * noise / np.linalg.norm(noise, axis=1, keepdims=True) * np.isin(np.arange(120), cold)[:, None]
-        )
-        scores = [
-            model.score_of({n: fusion.block(v) for n, v in vectors.items()} | {"text": each.astype(np.float32)})[
-                :, cold
-            ].mean()
-            for each in (before, moved, random)
-        ]
-        rise[size] = scores[1] - scores[0]
-        assert scores[1] > scores[0] + 3 * abs(scores[2] - scores[0])
+        texts = blocks["text"], moved, (blocks["text"] + noise).astype(np.float32)
+        before, attacked, random = (model.score_of(blocks | {"text": text})[:, cold].mean() for text in texts)
+        assert model.score_of(blocks) == pytest.approx(model.score(np.arange(400)), abs=1e-4)
+        assert attacked > before + 3 * abs(random - before)
+        rise[size] = attacked - before
     assert rise[0.5] < rise[0.0]
 
 
