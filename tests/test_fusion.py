@@ -187,6 +187,15 @@ def test_gates_are_shares_of_what_an_item_has():
     assert model.losses_[-1] < model.losses_[0]
 
 
+def test_training_does_not_see_the_cold_items():
+    train, _, cold, vectors = world()
+    moved = {name: values.copy() for name, values in vectors.items()}
+    for values in moved.values():
+        values[cold] = values[cold[::-1]]  # the same rows, so that the mean stays where it is
+    users = [fusion.GatedFusion(**GATED).fit(train, each).user_vectors_ for each in (vectors, moved)]
+    assert users[0] == pytest.approx(users[1], abs=1e-3)
+
+
 def test_an_attack_raises_scores_and_adversarial_training_blunts_it():
     train, _, cold, vectors = world()
     blocks = {name: fusion.block(values) for name, values in vectors.items()}

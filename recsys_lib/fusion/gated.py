@@ -97,9 +97,8 @@ class GatedFusion(Recommender):
         import torch
 
         there = _there(content)
-        chance = torch.rand(there.shape).masked_fill(~there, -1.0)
-        stays = (chance >= self.modality_dropout) | (chance == chance.max(dim=1, keepdim=True).values)
-        return there & stays
+        chance = torch.rand(there.shape).masked_fill(~there, -1.0)  # an item with nothing keeps its zeros
+        return (chance >= self.modality_dropout) | (chance == chance.max(dim=1, keepdim=True).values)
 
     def _loss(self, content, there, given, wanted, known):
         import torch
