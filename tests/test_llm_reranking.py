@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recsys_lib import results
 from recsys_lib.encoders.generator import Generator
 from recsys_lib.experiments import llm_reranking
 from recsys_lib.experiments.llm_prompts import parse, prompt, relation_prompt, spoken
@@ -149,3 +150,13 @@ def test_the_generator_says_what_is_wrong(tiny_decoder):
         Generator(dtype="int8")
     with pytest.raises(ValueError, match="continuation 1 has no token"):
         Generator(tiny_decoder).log_likelihood("a", ["b", ""])
+
+
+@pytest.mark.data
+def test_the_stored_prompts_are_those_of_today():
+    rows = results.load("llm-reranking")
+    free = rows[rows["method"].isin(llm_reranking.FREE)]
+    assert len(free) == llm_reranking.N_USERS * len(llm_reranking.FREE)
+    for row in free.to_dict("records"):
+        shown = llm_reranking.films(llm_reranking.drawn_users()[row["user"]])
+        assert row["prompt"] == prompt(*shown, llm_reranking.FREE[row["method"]])

@@ -104,12 +104,13 @@ def judge(lists, protocol: str, seed: int, *, validation: bool = False) -> evalu
 
 
 @cache
-def reports(name: str, protocol: str) -> list[evaluation.Report]:
+def reports(name: str, protocol: str, validation: bool = False) -> list[evaluation.Report]:
     """Of the lists before any re-ranking, one a split."""
     found = []
     for seed in PROTOCOLS[protocol][1]:
-        lists = fitted(name, protocol, seed).recommend(k=10, exclude=data(protocol, seed)[0][2])
-        found.append(judge(lists, protocol, seed))
+        model = fitted(name, protocol, seed, validation)
+        lists = model.recommend(k=10, exclude=data(protocol, seed)[int(validation)][2])
+        found.append(judge(lists, protocol, seed, validation=validation))
     return found
 
 
@@ -123,6 +124,8 @@ def compute(unit, rows):
         weights = [fitted(name, protocol, seed).weights_ for seed in PROTOCOLS[protocol][1]]
         row["weights"] = json.dumps((sum(weights) / len(weights)).round(3).to_dict())
     row |= figures(reports(name, protocol))
+    if name in (REFERENCE, OWN):  # a lead is no constant: budgets relative to EASE rest on it
+        row["ndcg_validation"] = figures(reports(name, protocol, True))["ndcg"]
     compared = {"ndcg": REFERENCE} | (
         {"ndcg_shuffled": SHUFFLED} if name == OWN and SHUFFLED in MODELS[protocol] else {}
     )

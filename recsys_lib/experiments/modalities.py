@@ -1,7 +1,7 @@
 """modalities: what texts and posters add on MovieLens, for films that nobody has rated, for all, and for the tail.
 
 Five splits each. "cold" is the split of `cold_items`: a fifth of the films is ranked, alone, for every user, by a
-kernel ridge on the fields in the row's name. "warm" is protocol A (MovieLens-100K) or ML1M-R: EASE, and EASE with a
+kernel ridge on the fields in the row's name. "warm" is protocol A of MovieLens-100K: EASE, and EASE with a
 graph a modality (`GraphFusion`); `ndcg_tail` ranks the tail alone, the films outside the smallest set that holds 80 %
 of the interactions. Every row is tuned on validation data with the same number of trials, its control too.
 
@@ -184,7 +184,6 @@ EXPERIMENT = Experiment(
         *_units("ml-100k", "cold", COLD),
         *_units("ml-100k", "warm", WARM),
         *_units("ml-1m", "cold", ("metadata", "metadata + text", "metadata + text + poster")),
-        *_units("ml-1m", "warm", WARM),
     ],
     compute=compute,
     recompute=recompute,
