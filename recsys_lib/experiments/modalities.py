@@ -188,5 +188,8 @@ EXPERIMENT = Experiment(
     compute=compute,
     recompute=recompute,
     sample=(3,),
-    sources=("fusion", "models/base.py", "models/content.py", "models/linear.py", "metrics", "splits.py"),
+    sources=(
+        *("fusion/early.py", "fusion/graph.py", "fusion/knockout.py", "fusion/late.py"),
+        *("models/base.py", "models/content.py", "models/linear.py", "metrics", "splits.py"),
+    ),
 )
