@@ -1,17 +1,19 @@
 """modalities: what texts and posters add on MovieLens, for films that nobody has rated, for all, and for the tail.
 
 Five splits each. "cold" is the split of `cold_items`: a fifth of the films is ranked, alone, for every user, by a
-kernel ridge on the fields in the row's name. "warm" is protocol A of MovieLens-100K: EASE, and EASE with a
-graph a modality (`GraphFusion`); `ndcg_tail` ranks the tail alone, the films outside the smallest set that holds 80 %
-of the interactions. Every row is tuned on validation data with the same number of trials, its control too.
+kernel ridge on the fields in the row's name. "warm" is protocol A of MovieLens-100K: EASE, and EASE with a graph a
+modality (`GraphFusion`); `ndcg_tail` ranks the tail alone, the films outside the smallest set that holds 80 % of the
+interactions.
 
-The control of a modality is the same model with that modality's rows shuffled, among the films that have it: films
-without a poster are the less known ones, and where there is none must not be given away. The `over` columns are a
-row's paired difference to its control, and to the row with that modality left out ("base"), over users, whose figures
-are averaged over the five splits first.
+A row is tuned on validation data, and then fitted three times with the parameters that were found: as it is; with its
+last modality shuffled among the films that have it (films without a poster are the less known ones, and where there is
+none must not be given away); and without its last modality. So what differs is the modality and nothing else: when row
+and control were tuned apart, eight trials each, the luck of the draw was larger than what posters do. If the shared
+parameters favour anyone, it is the row that they were tuned for. Only EASE, the row without any graph, has its own.
+Differences are paired over users, whose figures are averaged over the five splits (and so over five shuffles) first.
 
-Texts are what the language model has read: title, title with genres, plot, names (cold), the first two (warm). They
-hold the genre words, as the metadata do. Posters are EfficientNet-Lite0's features, reduced.
+Metadata are genre, year, people and language. Texts are what the language model has read: title, title with genres,
+plot and names (cold), the first two (warm). Posters are EfficientNet-Lite0's features, reduced.
 """
 
 from __future__ import annotations
@@ -30,112 +32,96 @@ from recsys_lib.results import Experiment
 
 N_TRIALS, SEEDS = 8, range(5)
 METADATA, TEXTS = cold_items.METADATA, cold_items.TEXTS
-POSTER = {"poster": 1.0}
-COLD = {  # name -> the fields of the kernel and their weights
-    "text": TEXTS,
-    "poster": POSTER,
-    "text + poster": {**TEXTS, **POSTER},
-    "metadata": METADATA,
-    "metadata + text": {**METADATA, **TEXTS},
-    "metadata + poster": {**METADATA, **POSTER},
-    "metadata + text + poster": {**METADATA, **TEXTS, **POSTER},
+COLD = {"metadata": METADATA, "text": TEXTS, "poster": {"poster": 1.0}}  # a modality's fields and their weights
+RANDOM, EASE = "random", "EASE"
+ROWS = {
+    "cold": (
+        *(RANDOM, "metadata", "text", "poster", "text + poster"),
+        *("metadata + text", "metadata + poster", "metadata + text + poster"),
+    ),
+    "warm": (EASE, "text", "poster", "text + poster"),
 }
-WARM = {"EASE": (), "text": ("text",), "poster": ("poster",), "text + poster": ("text", "poster")}
 WARM_SPACE = {
     "l2": tuning.LogUniform(30, 5000),
     "pull": tuning.LogUniform(3, 3000),
     "content_l2": tuning.LogUniform(0.3, 100),
 }
-# row -> the row with one modality less
-BASES = {
-    "cold": {
-        "metadata + text": "metadata",
-        "metadata + poster": "metadata",
-        "text + poster": "text",
-        "metadata + text + poster": "metadata + text",
-    },
-    "warm": {"text": "EASE", "poster": "EASE", "text + poster": "text"},
-}
 SPACES = ("text", "poster", "genre")
-# row -> its control, in which one modality is shuffled; a control comes before the row that it is for
-CONTROLS = {
-    "text": "text, shuffled",
-    "poster": "poster, shuffled",
-    "metadata + poster": "metadata + poster, shuffled",
-    "text + poster": "text + poster, shuffled",
-    "metadata + text": "metadata + text, shuffled",
-    "metadata + text + poster": "metadata + text + poster, shuffled",
-}
-PROTOCOL = {"ml-100k": "A", "ml-1m": "ML1M-R"}
+AS_IT_IS, SHUFFLED, WITHOUT = "as it is", "shuffled", "without"
 
 
 @cache
 def fields(dataset: str) -> dict[str, np.ndarray]:
-    """Every modality of the items; "text" for the graphs is the mean of the vectors of title and title with genres."""
+    """Every field of the items; "text", for the graphs, is the mean of the vectors of title and title with genres."""
     found = cold_items.item_fields(dataset)
     text = found["title"] + found["title_genres"]
     text /= np.linalg.norm(text, axis=1, keepdims=True)
     return found | {"poster": datasets.features(dataset, "poster")[0], "text": text}
 
 
-def content(name: str, dataset: str, seed: int, part: str) -> dict[str, np.ndarray]:
-    """The modalities of a row; in a control the last modality of its name tells of other films."""
-    plain, every = name.removesuffix(", shuffled"), fields(dataset)
-    if plain != name and plain.endswith("poster"):
+def content(name: str, dataset: str, part: str, seed: int, how: str = AS_IT_IS) -> dict[str, np.ndarray]:
+    """The fields of a row; "shuffled" and "without" concern the last modality of its name."""
+    modalities, every = name.split(" + "), fields(dataset)
+    if how == WITHOUT:
+        modalities = modalities[:-1]
+    elif how == SHUFFLED and modalities[-1] == "poster":
         every = every | {"poster": fusion.shuffled(every["poster"], rng=seed)}
-    elif plain != name:
+    elif how == SHUFFLED:
         every = cold_items.shuffled_texts(every, seed) | {"text": fusion.shuffled(every["text"], rng=seed)}
-    return {field: every[field] for field in (COLD if part == "cold" else WARM)[plain]}
+    names = [field for each in modalities for field in COLD[each]] if part == "cold" else modalities
+    return {field: every[field] for field in names}
 
 
-@lru_cache(maxsize=2)
-def _data(dataset: str, seed: int, part: str):
+@lru_cache(maxsize=5)
+def _data(dataset: str, part: str, seed: int):
     """((train, test, columns to rank, what to mask), the same inside train)."""
-    if part == "cold":
-        return tuple((*each, None) for each in cold_items.split(datasets.load(dataset), seed))
     found = datasets.load(dataset)
-    split = splits.protocol(PROTOCOL[dataset], found.interactions, seed)
-    inner = splits.validation(PROTOCOL[dataset], split, seed)
-    parts = (matrices(each, found.items.index) for each in (split, inner))
+    if part == "cold":
+        return tuple((*each, None) for each in cold_items.split(found, seed))
+    split = splits.protocol("A", found.interactions, seed)
+    parts = (matrices(each, found.items.index) for each in (split, splits.validation("A", split, seed)))
     return tuple((train, test, None, seen) for train, test, seen in parts)
 
 
-def _model(name: str, part: str):
-    """(class, its fixed arguments, what is tuned)."""
-    name = name.removesuffix(", shuffled")
-    if part == "cold":
-        sets = [field for field in COLD[name] if field in cold_items.SETS]
-        arguments = {"field_weights": COLD[name], "linear_fields": sets}
-        return "KernelRidgeContent", arguments, tuning.SPACES["KernelRidgeContent"]
-    if name == "EASE":
-        return "EASE", {}, tuning.SPACES["EASE"]
-    return fusion.GraphFusion, {}, WARM_SPACE
+def _model(part: str, given: dict):
+    """(class, its fixed arguments, what is tuned) for these fields."""
+    if part == "warm":
+        return (fusion.GraphFusion, {}, WARM_SPACE) if given else (models.EASE, {}, tuning.SPACES["EASE"])
+    weights = {field: weight for every in COLD.values() for field, weight in every.items() if field in given}
+    arguments = {"field_weights": weights, "linear_fields": [field for field in given if field in cold_items.SETS]}
+    return models.KernelRidgeContent, arguments, tuning.SPACES["KernelRidgeContent"]
 
 
-@lru_cache(maxsize=40)
+def _content(name, dataset, part, seed, how=AS_IT_IS):
+    return {} if name in (RANDOM, EASE) else content(name, dataset, part, seed, how)
+
+
+@lru_cache(maxsize=10)
 def _parameters(name: str, dataset: str, part: str, seed: int) -> dict:
-    inner, validation, columns, seen = _data(dataset, seed, part)[1]
-    build, arguments, space = _model(name, part)
-    settings = {"n_trials": N_TRIALS, "arguments": arguments, "space": space, "rng": seed}
-    vectors = content(name, dataset, seed, part) or None
+    if name == RANDOM:
+        return {}
+    inner, validation, columns, seen = _data(dataset, part, seed)[1]
+    given = _content(name, dataset, part, seed)
+    build, arguments, space = _model(part, given)
 
     def value(model):
         lists = model.recommend(k=10, items=columns, exclude=seen)
         return np.nanmean(accuracy.ndcg(lists.items, validation.matrix, k=10))
 
-    tuned = tuning.tune(build, inner, validation, item_vectors=vectors, objective=value, **settings)
+    settings = {"n_trials": N_TRIALS, "arguments": arguments, "space": space, "rng": seed}
+    tuned = tuning.tune(build, inner, validation, item_vectors=given or None, objective=value, **settings)
     return {key: found for key, found in tuned.parameters.items() if key not in arguments}
 
 
-@lru_cache(maxsize=4)
-def _judged(name: str, dataset: str, part: str, chosen: str) -> pd.DataFrame:
+@lru_cache(maxsize=6)
+def _judged(name: str, dataset: str, part: str, chosen: str, how: str = AS_IT_IS) -> pd.DataFrame:
     """Figures of every user, averaged over the splits in which he can be judged: one column a figure."""
     found = []
     for seed, parameters in zip(SEEDS, json.loads(chosen), strict=True):
-        train, test, columns, seen = _data(dataset, seed, part)[0]
-        build, arguments, _ = _model(name, part)
-        build = build if isinstance(build, type) else getattr(models, build)
-        model = build(**arguments, **parameters).fit(train, content(name, dataset, seed, part) or None)
+        train, test, columns, seen = _data(dataset, part, seed)[0]
+        given = _content(name, dataset, part, seed, how)
+        build, arguments, _ = (models.Random, {}, {}) if name == RANDOM else _model(part, given)
+        model = build(**arguments, **parameters).fit(train, given or None)
         lists = model.recommend(k=10, items=columns, exclude=seen).items
         figures = {"ndcg": accuracy.ndcg(lists, test.matrix, 10)}
         if part == "warm":
@@ -149,19 +135,23 @@ def _judged(name: str, dataset: str, part: str, chosen: str) -> pd.DataFrame:
 
 def compute(unit, rows):
     dataset, part, name = unit["dataset"], unit["part"], unit["model"]
-    chosen = {name: json.dumps([_parameters(name, dataset, part, seed) for seed in SEEDS])}
-    mine = _judged(name, dataset, part, chosen[name])
-    row = {"parameters": chosen[name], **mine.mean().to_dict(), "n_users": int(mine["ndcg"].notna().sum())}
-    for label, other in (("control", CONTROLS.get(name)), ("base", BASES[part].get(name))):
-        if other is None:
-            continue
-        same = (rows["dataset"] == dataset) & (rows["part"] == part) & (rows["model"] == other)
-        theirs = _judged(other, dataset, part, rows.loc[same, "parameters"].iloc[0])
-        for figure in ("ndcg", *(["ndcg_tail"] if part == "warm" else [])):
+    chosen = json.dumps([_parameters(name, dataset, part, seed) for seed in SEEDS])
+    mine = _judged(name, dataset, part, chosen)
+    row = {"parameters": chosen, **mine.mean().to_dict(), "n_users": int(mine["ndcg"].notna().sum())}
+    others = {}
+    if name not in (RANDOM, EASE):
+        others[SHUFFLED] = _judged(name, dataset, part, chosen, SHUFFLED)
+    if " + " in name:
+        others[WITHOUT] = _judged(name, dataset, part, chosen, WITHOUT)
+    elif part == "warm" and name != EASE:
+        own = rows.loc[rows["dataset"].eq(dataset) & rows["model"].eq(EASE), "parameters"].iloc[0]
+        others[WITHOUT] = _judged(EASE, dataset, part, own)
+    for what, theirs in others.items():
+        for figure in [figure for figure in ("ndcg", "ndcg_tail") if figure in mine]:
             over = evaluation.confidence_interval(mine[figure] - theirs[figure])
-            row |= dict(
-                zip((f"{figure}_over_{label}", f"{figure}_{label}_low", f"{figure}_{label}_high"), over, strict=True)
-            )
+            ends = ("", "_low", "_high")
+            row |= {f"{figure}_over_{what}{end}": value for end, value in zip(ends, over, strict=True)}
+            row[f"{figure}_{what}"] = theirs[figure].mean()
     return row
 
 
@@ -170,20 +160,16 @@ def recompute(row):
     return {figure: float(found[figure].mean()) for figure in found}
 
 
-def _units(dataset: str, part: str, names) -> list[dict]:
-    """Every row after its control, and after the row that it is compared with."""
-    ordered = []
-    for name in names:
-        ordered += [other for other in (CONTROLS.get(name), name) if other is not None]
-    return [{"dataset": dataset, "part": part, "model": name} for name in ordered]
-
-
 EXPERIMENT = Experiment(
     data=("ml-100k", "ml-1m", "all-minilm-l6-v2"),
     units=[
-        *_units("ml-100k", "cold", COLD),
-        *_units("ml-100k", "warm", WARM),
-        *_units("ml-1m", "cold", ("metadata", "metadata + text", "metadata + text + poster")),
+        {"dataset": dataset, "part": part, "model": name}
+        for dataset, part, names in (
+            ("ml-100k", "cold", ROWS["cold"]),
+            ("ml-100k", "warm", ROWS["warm"]),
+            ("ml-1m", "cold", ("metadata + text + poster",)),
+        )
+        for name in names
     ],
     compute=compute,
     recompute=recompute,
