@@ -139,7 +139,7 @@ def compute(unit, rows):
     mine = _judged(name, dataset, part, chosen)
     row = {"parameters": chosen, **mine.mean().to_dict(), "n_users": int(mine["ndcg"].notna().sum())}
     others = {}
-    if name not in (RANDOM, EASE):
+    if name.endswith(("text", "poster")):
         others[SHUFFLED] = _judged(name, dataset, part, chosen, SHUFFLED)
     if " + " in name:
         others[WITHOUT] = _judged(name, dataset, part, chosen, WITHOUT)
