@@ -1,9 +1,9 @@
 """modalities: what texts and posters add on MovieLens, for films that nobody has rated, for all, and for the tail.
 
 Five splits each. "cold" is the split of `cold_items`: a fifth of the films is ranked, alone, for every user, by a
-kernel ridge on the fields in the row's name. "warm" is protocol A of MovieLens-100K: EASE, and EASE with a graph a
-modality (`GraphFusion`); `ndcg_tail` ranks the tail alone, the films outside the smallest set that holds 80 % of the
-interactions.
+kernel ridge on the fields in the row's name. "warm" is protocol A of MovieLens-100K and ML1M-R of MovieLens-1M: EASE,
+and EASE with a graph a modality (`GraphFusion`); `ndcg_tail` ranks the tail alone, the films outside the smallest set
+that holds 80 % of the interactions.
 
 A row is tuned on validation data, and then fitted three times with the parameters that were found: as it is; with its
 last modality shuffled among the films that have it (films without a poster are the less known ones, and where there is
@@ -41,6 +41,7 @@ ROWS = {
     ),
     "warm": (EASE, "text", "poster", "text + poster"),
 }
+PROTOCOLS = {"ml-100k": "A", "ml-1m": "ML1M-R"}
 WARM_SPACE = {
     "l2": tuning.LogUniform(30, 5000),
     "pull": tuning.LogUniform(3, 3000),
@@ -78,8 +79,9 @@ def _data(dataset: str, part: str, seed: int):
     found = datasets.load(dataset)
     if part == "cold":
         return tuple((*each, None) for each in cold_items.split(found, seed))
-    split = splits.protocol("A", found.interactions, seed)
-    parts = (matrices(each, found.items.index) for each in (split, splits.validation("A", split, seed)))
+    protocol = PROTOCOLS[dataset]
+    split = splits.protocol(protocol, found.interactions, seed)
+    parts = (matrices(each, found.items.index) for each in (split, splits.validation(protocol, split, seed)))
     return tuple((train, test, None, seen) for train, test, seen in parts)
 
 
@@ -168,6 +170,7 @@ EXPERIMENT = Experiment(
             ("ml-100k", "cold", ROWS["cold"]),
             ("ml-100k", "warm", ROWS["warm"]),
             ("ml-1m", "cold", ("metadata + text + poster",)),
+            ("ml-1m", "warm", ROWS["warm"]),
         )
         for name in names
     ],
