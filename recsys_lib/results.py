@@ -38,6 +38,7 @@ EXPERIMENTS = {
     "fine-tuning": "recsys_lib.experiments.fine_tuning",
     "lambda-beta": "recsys_lib.experiments.lambda_beta",
     "lambda-beta-grid": "recsys_lib.experiments.lambda_beta_grid",
+    "intent-llm": "recsys_lib.experiments.intent_llm",
     "item-tower": "recsys_lib.experiments.item_tower",
     "llm-reranking": "recsys_lib.experiments.llm_reranking",
     "reranking": "recsys_lib.experiments.reranking",

@@ -51,6 +51,15 @@ def through_store(path: Path, keys: list[bytes], prepare, progress=None) -> np.n
     return np.stack([known[key] for key in keys])
 
 
+def computed(n_rows: int, prepare, progress=None) -> np.ndarray:
+    """(n_rows, n_states, d) as `through_store` gives it, computed anew and kept nowhere."""
+    batches, compute = prepare(range(n_rows))
+    found = {}
+    for places in progress(batches) if progress else batches:
+        found.update(zip(places.tolist(), compute(places), strict=True))
+    return np.stack([found[row] for row in range(n_rows)])
+
+
 class VectorStore:
     """One SQLite file of float32 matrices (n_states, d), one a key. A context manager; a `write` is a transaction.
 

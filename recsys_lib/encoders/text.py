@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys_lib.encoders import pretrained
 from recsys_lib.encoders.inputs import check_texts
-from recsys_lib.encoders.store import text_key, through_store, vectors_file
+from recsys_lib.encoders.store import computed, text_key, through_store, vectors_file
 
 PACKAGED = "all-minilm-l6-v2"  # comes with pip: the default of everything that takes an encoder
 POOLING = ("mean", "cls", "last")
@@ -66,7 +66,7 @@ class TextEncoder:
         self.batch_size, self.max_length, self.dtype, self.device = batch_size, max_length, dtype, device
         self._model = None
 
-    def encode(self, texts, *, progress=None) -> np.ndarray:
+    def encode(self, texts, *, progress=None, keep: bool = True) -> np.ndarray:
         """Encode `texts`: (n_texts, d) float32.
 
         Each vector is cached under the model, the settings and its text, batch by batch: a second call reads
@@ -78,13 +78,15 @@ class TextEncoder:
         texts : sequence of str
         progress : callable, optional
             Wraps the list of batches that are computed, for instance `notebook.progress`.
+        keep : bool
+            False for what people type and nobody should find on the disk later: nothing is read or written there.
 
         Raises
         ------
         ValueError
             If a text is not a string (its row is named), or the model cannot be loaded or has no such layer.
         """
-        return self._vectors(check_texts(texts), self.layer, progress)[:, 0]
+        return self._vectors(check_texts(texts), self.layer, progress, keep)[:, 0]
 
     def encode_layers(self, texts, *, progress=None) -> np.ndarray:
         """All hidden states, pooled, in one pass: (n_layers + 1, n_texts, d) float32, the embeddings first.
@@ -93,7 +95,7 @@ class TextEncoder:
         """
         return np.ascontiguousarray(self._vectors(check_texts(texts), "all", progress).swapaxes(0, 1))
 
-    def _vectors(self, texts: list[str], layer: int | str, progress) -> np.ndarray:
+    def _vectors(self, texts: list[str], layer: int | str, progress, keep: bool = True) -> np.ndarray:
         """(n_texts, n_states, d): read what is stored, compute the rest batch by batch."""
 
         def prepare(rows):
@@ -106,6 +108,8 @@ class TextEncoder:
 
             return self._batches(tokens), compute
 
+        if not keep:
+            return computed(len(texts), prepare, progress)
         settings = [self.pooling, self.normalise, layer, self.max_length, self.dtype]
         path = vectors_file(self.name_or_path, [pretrained.identity_for(self), *settings])
         return through_store(path, [text_key(text) for text in texts], prepare, progress)
