@@ -84,10 +84,11 @@ def clean(text: str) -> str:
     text = unicodedata.normalize("NFKC", text)
     text = re.sub(r"<[^<>]{0,200}>", ". ", text)
     text = "".join(
-        " " if char in "\t\r" else char
+        " " if char != "\n" and char.isspace() else char
         for char in text
-        if char == "\n" or char in "\t\r" or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+        if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
     )
+    text = re.sub(r"\s*\n\s*", "\n", text)
     text = text.replace("’", "'").replace("‘", "'").replace("`", "'").replace("´", "'")
     words = re.findall(r"[^\S\n]*(?:[\u3400-\u9fff]|[^\s\u3400-\u9fff]+)\n*", text)
     return re.sub(r"[^\S\n]+", " ", "".join(words[:MAX_WORDS])).strip()

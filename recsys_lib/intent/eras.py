@@ -72,7 +72,7 @@ def decades(text: str, known=None) -> set[str]:
     known : sequence of str, optional
         The decades that exist; nothing else is returned, and "before" and "after" end at the first and last one.
     """
-    years = sorted(int(name[:4]) for name in known) if known else list(range(FIRST, LAST + 10, 10))
+    years = sorted(int(name[:4]) for name in known) if known is not None else list(range(FIRST, LAST + 10, 10))
     if not years:
         return set()
     first, last = years[0], years[-1]
@@ -121,7 +121,7 @@ def _points(text: str) -> set[int]:
                 between,
                 re.IGNORECASE,
             ) or (
-                re.fullmatch(r"\s*and\s*", between, re.IGNORECASE)
+                re.fullmatch(r"\s*and\s*(?:the\s+)?", between, re.IGNORECASE)
                 and re.search(r"between\s*(?:the\s+)?$", text[: match.start()], re.IGNORECASE)
             )
             if is_span:

@@ -166,15 +166,7 @@ class IntentParser:
 
     def _margins(self, wanted: list[list[str]]) -> np.ndarray:
         """(n_requests, n_facets): how much better the best cosine of a facet is than the third best facet's."""
-        asked = [
-            [
-                phrase
-                for clause in each
-                if self.reads_chinese or not evidence.is_chinese(clause)
-                for phrase in evidence.phrases(clause)
-            ]
-            for each in wanted
-        ]
+        asked = [[phrase for clause in self._readable(each) for phrase in evidence.phrases(clause)] for each in wanted]
         place = {phrase: row for row, phrase in enumerate(dict.fromkeys(phrase for each in asked for phrase in each))}
         margins = np.zeros((len(wanted), len(self._worded)))
         if not place or len(self._worded) < 3:
@@ -195,6 +187,10 @@ class IntentParser:
         cosines = self._encode(phrases) @ self.encoder.encode([prompt for _, prompt in prompts]).T
         return np.stack([cosines[:, owner == column].max(axis=1) for column in range(len(self._worded))], axis=1)
 
+    def _readable(self, clauses: list[str]) -> list[str]:
+        """The clauses in a language that the encoder knows."""
+        return [clause for clause in clauses if self.reads_chinese or not evidence.is_chinese(clause)]
+
     def _encode(self, texts: list[str]) -> np.ndarray:
         return self.encoder.encode(texts, keep=False)
 
@@ -211,7 +207,7 @@ class IntentParser:
             facets={name: 0.0 if name in avoid else found[name] for name in self.facets},
             avoid=tuple(name for name in self.facets if name in avoid),
             sentiment=polarity(self._words.masked(read.text)),
-            keywords=tuple(keywords(" ".join(read.wanted), self._encode)),
+            keywords=tuple(keywords(" ".join(self._readable(read.wanted)), self._encode)),
             text=read.text,
         )
 
