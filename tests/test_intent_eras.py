@@ -33,6 +33,11 @@ POINTS = [
     ("at 8:30s sharp", set()),
     ("2 hours", set()),
     ("", set()),
+    ("'72", {"1970s"}),
+    ("the best of ’68", {"1960s"}),
+    ("rock 'n' roll, size '38s", set()),
+    ("in the eightees", {"1980s"}),
+    ("a budget of $1990", set()),
     ("八十年代的", {"1980s"}),
     ("80年代", {"1980s"}),
     ("1980年代", {"1980s"}),
@@ -53,6 +58,13 @@ SPANS = [
     ("1950年到1970年", span(1950, 1970)),
     ("五十年代到七十年代", span(1950, 1970)),
     ("60年代至80年代", span(1960, 1980)),
+    ("80-90s", span(1980, 1990)),
+    ("70s/80s", span(1970, 1980)),
+    ("mid 60s to early 80s", span(1960, 1980)),
+    ("五六十年代", span(1950, 1960)),
+    ("七、八十年代", span(1970, 1980)),
+    ("七八九十年代", span(1970, 1990)),
+    ("8090年代", span(1980, 1990)),
     ("1944 and 1961", {"1940s", "1960s"}),  # two years, not what lies between
 ]
 
@@ -75,6 +87,13 @@ BOUNDS = [
     ("later than the sixties", span(1970, 1990)),
     ("from 1982 onwards", span(1980, 1990)),
     ("from the 70s on", span(1970, 1990)),
+    ("from the seventies onwards", span(1970, 1990)),
+    ("1980 or later", span(1980, 1990)),
+    ("1980+", span(1980, 1990)),
+    ("1960 or older", span(1930, 1960)),
+    ("from the early 60s on, please", span(1960, 1990)),
+    ("from the 80s on a rainy day", {"1980s"}),
+    ("before '55", span(1930, 1950)),
     ("before 1930", set()),
     ("after 2000", set()),
     ("1960年以前的", span(1930, 1950)),
@@ -99,6 +118,21 @@ WORDS = [
     ("黑白片", OLD),
     ("老片", OLD),
     ("怀旧", OLD),
+    ("old French films", OLD),
+    ("old gangster movies", OLD),
+    ("something old", OLD),
+    ("something really old, please", OLD),
+    ("older and slower", OLD),
+    ("the older the better", OLD),
+    ("an old-fashioned romance", OLD),
+    ("老西部片", OLD),
+    ("老港片", OLD),
+    ("something more recent", {"1990s"}),
+    ("a recent French drama", {"1990s"}),
+    ("from the last few years", {"1990s"}),
+    ("现代战争片", {"1990s"}),
+    ("刚上映的", {"1990s"}),
+    ("a modern film about an old house", {"1990s"}),
     ("recent animation", {"1990s"}),
     ("modern sci fi", {"1990s"}),
     ("contemporary drama", {"1990s"}),
@@ -109,10 +143,30 @@ WORDS = [
     ("最新的科幻", {"1990s"}),
     ("近几年的", {"1990s"}),
     ("old 80s movies", {"1980s"}),  # a decade says it better
+    ("something older, forties maybe", {"1940s"}),
 ]
 
 FALSE_FRIENDS = [
     "an old man and a boy",
+    "an old sheriff comes out of retirement",
+    "an old house on a hill",
+    "two old rivals",
+    "a very old secret",
+    "old or new, I do not mind",
+    "for young and old",
+    "a film for the new year",
+    "a new York film",
+    "I recently broke up",
+    "a modern-day Romeo",
+    "modern art",
+    "my latest obsession",
+    "a new kid in town",
+    "a woman in her forties",
+    "新老都行",
+    "最近的电影院",
+    "老想看恐怖片",
+    "老看爱情片",
+    "黑白两道",
     "the old woman next door",
     "my old friend",
     "old people",
@@ -150,6 +204,9 @@ SETTINGS = [
     "set in the early seventies",
     "a drama set during the 1930s",
     "it takes place in 1968",
+    "a documentary on New York in the 70s",
+    "六十年代为背景",
+    "讲二战后四十年代上海的",
     "about a family in the fifties",
     "关于六十年代的",
     "讲述80年代的故事",
@@ -168,7 +225,15 @@ def test_what_only_looks_like_an_era(text):
     assert decades(text) == set()
 
 
-@pytest.mark.parametrize("text", ["a comedy from the 80s about the sixties", "set in the sixties, made in the 80s"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a comedy from the 80s about the sixties",
+        "set in the sixties, made in the 80s",
+        "a film about dragons from the 80s",
+        "from about 1985",
+    ],
+)
 def test_a_setting_does_not_hide_the_era(text):
     assert decades(text) == {"1980s"}
 

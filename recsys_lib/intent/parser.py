@@ -200,7 +200,7 @@ class IntentParser:
         avoid |= set().union(*(eras.decades(clause, self._decades) for clause in read.refused))
         probability = self.calibration.probability(found) * bool(read.wanted)
         found = {facet.name: float(value) for facet, value in zip(self._worded, probability, strict=True)}
-        asked = set().union(*(eras.decades(clause, self._decades) for clause in read.wanted))
+        asked = eras.decades(". ".join(read.wanted), self._decades)
         said = float(self.calibration.probability(np.array([1.0, 0, 0, 0])))
         found |= {name: said if name in asked else 0.0 for name in self._decades}
         return Intent(
