@@ -22,7 +22,7 @@ def _any(*patterns: str) -> str:
 # A point in time. Patterns have no groups, so that they can be put together.
 _POINT = _any(
     r"\b(?:19|20)\d0\s?'?s\b",  # 1980s
-    r"(?<![\d:$.])'?\b[2-9]0\s?'?s\b",  # 80s, '80s, 80's
+    r"(?<![\d:$.])'?\b[2-9]0(?:\s?'?s|ies)\b",  # 80s, '80s, 80's, 80ies
     rf"\b(?:nineteen[- ])?{_any(*WORDS)}\b",
     r"(?:(?:19|20)\d0|(?<!\d)[2-9]0)\s*年代",
     rf"[{DIGITS}][十零〇]\s*年代",
@@ -68,7 +68,7 @@ _SETTING = re.compile(
     + "$",
     re.IGNORECASE,
 )
-_SETTING_AFTER = re.compile(r"\s*(?:为)?背景")
+_SETTING_AFTER = re.compile(r"\s*(?:为)?背景|\s(?:kids?|child|children|baby|babies)\b", re.IGNORECASE)
 
 # Words for old and new stand for an era where they speak of films, not of a man, a house or York.
 _FILMS = _any(

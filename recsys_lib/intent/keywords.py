@@ -35,7 +35,7 @@ def candidates(text: str) -> list[str]:
 
 
 def keywords(text: str, encode, n: int = 4, trade_off: float = 0.4) -> list[str]:
-    """The `n` phrases that are most like the whole text and least like each other (MMR on cosines); no two share a word.
+    """The `n` phrases that are most like the text and least like each other (MMR on cosines); no two share a word.
 
     Parameters
     ----------
