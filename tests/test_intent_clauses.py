@@ -110,6 +110,7 @@ BEHIND = [
     ("horror is too scary for me", "", "Horror"),
     ("I could do without musicals", "", "Musical"),
     ("romance I could do without", "", "Romance"),
+    ("drama is fine, romance is not", "Drama", "Romance"),
     ("musicals are dreadful", "", "Musical"),
     ("war films excluded", "", "War"),
     ("爱情片看腻了", "", "Romance"),

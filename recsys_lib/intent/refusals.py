@@ -137,7 +137,7 @@ BACKWARD = _phrases(
     (?:(?:is|are|'s|'re) )?(?:not|never)(?: really)? (?:wanted|needed|an option|fine|okay|ok)
     (?:is|are) (?:banned|forbidden|boring|awful|terrible|dull|unbearable|overrated|the worst)
     (?:is|are) (?:a no|a no-go|a hard no|a turn-?off|off the table|off limits|out of the question|o(?:ut|ff)(?=\s*$))
-    (?:is|are) (?:way |just |far )?too \w+ for ME
+    (?:is|are) (?:way |just |far )?too \w+ for ME|(?:is|are|do|does) not(?=\s*$)
     (?<!that )(?<!which )(?<!who )(?:bores?|annoys?|depress(?:es)?|irritates?|stress(?:es)?|wears?) ME(?: out)?
     (?<!that )(?<!which )(?<!who )(?:puts?|gives?|leaves?|sends?) ME (?:to sleep|cold|nightmares)
     (?<!that )(?<!which )(?<!who )makes? ME (?:sick|yawn|nervous|sleepy|anxious)
