@@ -321,23 +321,25 @@ def test_what_is_called_bad_is_refused(by_words):
 
 
 def test_keywords():
-    assert candidates("the and of a movie to watch") == [] == keywords("please, a film", Letters().encode)
-    found = keywords("a clever robot falls for a jealous astronaut on the moon", Letters(64).encode)
+    assert candidates(["the and of a movie to watch", "恐怖片"]) == []
+    assert keywords(["please, a film"], Letters().encode) == keywords([], Letters().encode) == []
+    clauses = ["a clever robot falls for a jealous astronaut", "far from home"]
+    found = keywords(clauses, Letters(64).encode)
     words = [word for phrase in found for word in phrase.split()]
     assert 1 <= len(found) <= 4 and len(words) == len(set(words)) and "the" not in words
-    assert len(keywords("a clever robot falls for a jealous astronaut", Letters(64).encode, n=1)) == 1
+    assert len(keywords(clauses, Letters(64).encode, n=1)) == 1
+    assert "jealous astronaut" in candidates(clauses) and "astronaut far" not in candidates(clauses)
 
 
 def test_keywords_are_like_the_text_and_unlike_each_other():
     def encode(texts):
-        angle = {"whole": 0.0, "alpha": 0.1, "beta": 0.15, "gamma": -0.5}
-        angles = np.array([angle.get(text, 2.0) for text in ["whole", *texts[1:]]])
+        angle = {"alpha": 0.1, "beta": 0.15, "gamma": -0.5, "alpha beta gamma": 0.0}
+        angles = np.array([angle[text] for text in texts])
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
-    text = "alpha the beta the gamma"  # stop words between: no phrases of two
-    assert keywords(text, encode, n=2, trade_off=0)[:1] == ["alpha"]
-    assert set(keywords(text, encode, n=2, trade_off=0)) == {"alpha", "beta"}
-    assert set(keywords(text, encode, n=2, trade_off=0.45)) == {"alpha", "gamma"}
+    clauses = ["alpha", "beta", "gamma"]
+    assert keywords(clauses, encode, n=2, trade_off=0) == ["alpha", "beta"]
+    assert keywords(clauses, encode, n=2, trade_off=0.45) == ["alpha", "gamma"]
 
 
 # --- with the packaged encoder ---

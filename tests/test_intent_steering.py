@@ -84,8 +84,8 @@ def test_what_was_asked_comes_first_in_order_of_fit_then_of_score():
     found = steering.steer(ranked(), [asked(Comedy=0.9, War=0.6)], FACETS, NAMES, k=N)
     assert found.items[0].tolist() == [1, 5, 0, 4, 3, 7, 6, 2]  # fits 1 | .6 .6 .6 | .4 | 0 0 0
     assert np.all(np.diff(found.scores[0]) <= 0)
-    # the bonus is STRENGTH relevance units times the fit, from the score 3.5 of item 1
-    assert found.scores[0, 0] == pytest.approx(3.5 + steering.STRENGTH * 0.7)
+    # the bonus is MOST relevance units times the fit, from the score 3.5 of item 1
+    assert found.scores[0, 0] == pytest.approx(3.5 + steering.MOST * 0.7)
 
 
 def test_what_is_refused_is_never_listed_and_short_lists_are_padded():

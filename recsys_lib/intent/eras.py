@@ -120,7 +120,8 @@ _NEW = _of_films(
 )
 _NEITHER = re.compile(
     _any(
-        r"\b(?:good old(?![- ]fashioned)|same old|young and old|old and young|my old school|(?:modern|instant) classics?)\b",
+        r"\b(?:good old(?![- ]fashioned)|same old|young and old|old and young|my old school)\b",
+        r"\b(?:modern|instant) classics?\b",
         r"\b(?:old|new)(?:er)? ?(?:or|and|/) ?(?:old|new)(?:er)?\b",
         r"\bold (?:m[ae]n|wom[ae]n|people|lady|folks?|west|friends?)\b",
         r"新老|新旧|老老实实",

@@ -215,7 +215,7 @@ class IntentParser:
             facets={name: 0.0 if name in avoid else found[name] for name in self.facets},
             avoid=tuple(name for name in self.facets if name in avoid),
             sentiment=polarity(self._words.masked(read.text)),
-            keywords=tuple(keywords(" ".join(self._readable(read.wanted)), self._encode)),
+            keywords=tuple(keywords(self._readable(read.wanted), self._encode)),
             text=read.text,
         )
 
