@@ -143,6 +143,7 @@ WORDS = [
     ("最新的科幻", {"1990s"}),
     ("近几年的", {"1990s"}),
     ("old 80s movies", {"1980s"}),  # a decade says it better
+    ("recent movies, 80s ones", {"1980s"}),
     ("something older, forties maybe", {"1940s"}),
 ]
 
@@ -205,6 +206,7 @@ SETTINGS = [
     "a drama set during the 1930s",
     "it takes place in 1968",
     "a documentary on New York in the 70s",
+    "a drama about life after 1950",
     "六十年代为背景",
     "讲二战后四十年代上海的",
     "about a family in the fifties",

@@ -108,6 +108,11 @@ def test_wanted_is_a_half_or_more():
     assert not Intent({"Horror": 0.49}).says_anything
 
 
+def test_a_decade_says_more_than_an_adjective_wherever_it_stands(by_words):
+    assert wanted(by_words.parse("something older, perhaps from the forties")) == {"1940s"}
+    assert by_words.parse("nothing old, and nothing from the 80s").avoid == ("1930s", "1940s", "1950s", "1980s")
+
+
 # --- facets ---
 
 
