@@ -152,6 +152,7 @@ FALSE_FRIENDS = [
     "an old sheriff comes out of retirement",
     "an old house on a hill",
     "two old rivals",
+    "just a plain old comedy",
     "a very old secret",
     "old or new, I do not mind",
     "for young and old",

@@ -67,13 +67,18 @@ def clauses(text: str) -> list[Clause]:
 def _rewritten(text: str) -> str:
     """The request with refusals in their plain form, and a blank ("_") for what only sounds like one."""
     text = words.CROSSES.sub(" no ", text)
-    text = words.CONTRACTION.sub(lambda match: f"{_FULL.get(match[1], match[1]) if match[1] else 'can'} not", text)
+    text = words.CONTRACTION.sub(_written_out, text)
     text = words.NOT_AGAIN.sub(" ", words.ANSWER.sub(" no thanks. ", text))
     for pattern in words.COMPARED:
         text = pattern.sub(r"\g<wanted> instead of", text)
     text = words.COMPARED_ZH.sub(r"不要\1，", text)
     text = words.NOBODY_WANTS.sub("not", text)
     return words.HARMLESS.sub("_", words.ABSENT.sub("_", text))
+
+
+def _written_out(contraction: re.Match) -> str:
+    verb = (contraction[1] or "can").lower()
+    return f"{_FULL.get(verb, verb)} not"
 
 
 def _sentence(sentence: str, found: list[Clause]) -> None:

@@ -120,7 +120,7 @@ _NEW = _of_films(
 )
 _NEITHER = re.compile(
     _any(
-        r"\b(?:good old(?![- ]fashioned)|same old|young and old|old and young|my old school)\b",
+        r"\b(?:good old(?![- ]fashioned)|(?:same|plain|any) old|young and old|old and young|my old school)\b",
         r"\b(?:modern|instant) classics?\b",
         r"\b(?:old|new)(?:er)? ?(?:or|and|/) ?(?:old|new)(?:er)?\b",
         r"\bold (?:m[ae]n|wom[ae]n|people|lady|folks?|west|friends?)\b",

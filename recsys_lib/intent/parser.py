@@ -71,7 +71,7 @@ class Calibration:
 
     bias: float = -6.86
     name: float = 11.95
-    hint: float = 7.93
+    hint: float = 7.94
     silent: float = 3.01
     temperature: float = 0.0664
 

@@ -131,8 +131,8 @@ BACKWARD = _phrases(
     r"""
     (?:(?:is|are|was|were|do|does|'s|'re) )?(?:not|never)(?: really| exactly| quite)? (?:for|with|do it for|work for) ME
     (?:(?:is|are|do|does|'s|'re) )?not(?: really| exactly| quite)? (?:interest|appeal to) ME
-    (?:(?:is|are|'s|'re) )?(?:not|never)(?: really| exactly| quite)? (?:my|our|her|his) (?:thing|cup of tea|style|taste)
-    (?:(?:is|are|'s|'re) )?(?:not|never)(?: really)? (?:my|our|her|his) (?:bag|jam|vibe|scene|genre|decade|favou?rites?)
+    (?:(?:is|are|'s|'re) )?(?:not|never)(?: really| exactly| quite)? (?:my|our) (?:\w+'s )?(?:thing|cup of tea|taste)
+    (?:(?:is|are|'s|'re) )?(?:not|never)(?: really)? (?:my|our) (?:style|bag|jam|vibe|scene|genre|decade|favou?rites?)
     (?:(?:is|are|'s|'re) )?(?:not|never)(?: really)? (?:tonight|today|this time|now|again|happening|welcome|allowed)
     (?:(?:is|are|'s|'re) )?(?:not|never)(?: really)? (?:wanted|needed|an option|fine|okay|ok)
     (?:is|are) (?:banned|forbidden|boring|awful|terrible|dull|unbearable|overrated|the worst)
@@ -169,7 +169,9 @@ TURN = _phrases(
     please(?! or\b| and\b| nor\b)(?= \w)|give (?:me|us)|i'?ll take|love(?! stor| affair| triangle| film| movie| scene)
     (?:and |now )?(?:i|we)(?:'d| would| do| am|'m)? (?:want|prefer|love|like|need|fancy|enjoy|feel like|looking)
     and (?=(?:an?|some|something|i|we|maybe)\b)
-    (?:find|show|give|get|recommend|suggest|play|put on|pick)(?: me| us)?(?= (?:an?|some|the|something)\b)
+    (?:go for|go with|switch to|move on to|opt for)
+    (?<!to )(?<!you )(?<!dare )(?:find|show|give|get|play|put on|pick)(?: me| us)?(?= (?:an?|some|the|something)\b)
+    (?<!to )(?<!you )(?<!dare )(?:recommend|suggest)(?: me| us)?(?= (?:an?|some|the|something)\b)
     """,
     r"""
     但是? 不过 而是 而要 只要 只想 只看 最好 还是 换(?!片) 改(?!编) (?<![未起下本原后出回])来(?!自|历|的)
@@ -211,6 +213,7 @@ CROSSES = re.compile("[❌🚫🙅👎]")
 # Children who are not in front of the screen are no audience.
 ABSENT = re.compile(
     r"\b(?:kids?|children|little ones?|son|daughter|baby) (?:is|are) (?:\w+ )?"
-    r"(?:asleep|sleeping|in bed|away|gone|out|teenagers?|grown(?: up)?|at (?:school|grandma'?s?|camp))\b",
+    r"(?:asleep|sleeping|in bed|away|gone|out|teenagers?|grown(?: up)?|at (?:school|grandma'?s?|camp))\b"
+    r"|(?<=give )(?:the|my|our) (?:kids?|children)\b",
     re.IGNORECASE,
 )
