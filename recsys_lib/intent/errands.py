@@ -15,8 +15,8 @@ NEARER = 0.0  # by how much a sentence has to be nearer to an errand than to eve
 class Errands:
     """Tells errands from wishes: by words in Chinese, else by the encoder, unless the sentence speaks of films.
 
-    A sentence is an errand if its cosine with one of the vocabulary's errands is larger by `NEARER` than with every wish
-    and every prompt of a facet. Chosen on `development.csv` and `errands.csv`.
+    A sentence is an errand if its cosine with one of the vocabulary's errands is larger by `NEARER` than with every
+    wish and every prompt of a facet. Chosen on `development.csv` and `errands.csv`.
     """
 
     def __init__(self, encoder, prompts: list[str], reads_chinese: bool):
