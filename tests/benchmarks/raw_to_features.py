@@ -5,8 +5,9 @@
 
 Synthetic files, real networks: the files are the video shop's (`recsys_lib.synthetic`), written to a folder first. Each
 modality is encoded in a process of its own with one thread and an empty cache, and CPU seconds are counted, loading of
-the network included. Then once more, and this process is killed (SIGKILL) when half of the items are stored; another one
-goes on. The script stops if that one computes again what was stored, or if a vector differs from the uninterrupted run's.
+the network included. Then once more, and this process is killed (SIGKILL) when half of the items are stored; another
+one goes on. The script stops if that one computes again what was stored, or if a vector differs from the uninterrupted
+run's.
 """
 
 from __future__ import annotations
@@ -138,7 +139,8 @@ def main() -> None:
             row = measured(modality, raw, n, folder)
             lines.append(
                 f"| {modality} | {NETWORKS[modality]} | {n:,} | {row['seconds']:.1f} "
-                f"| {1000 * row['seconds'] / n:.1f} | {row['peak']:.2f} | {row['mb']:.1f} | {row['disk']:.1f} | {row['stored']:,} | {row['difference']:.1g} "
+                f"| {1000 * row['seconds'] / n:.1f} | {row['peak']:.2f} | {row['mb']:.1f} "
+                f"| {row['disk']:.1f} | {row['stored']:,} | {row['difference']:.1g} "
                 f"| {row['again']:.2f} |"
             )
             print(lines[-1], flush=True)
