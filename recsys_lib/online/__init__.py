@@ -6,10 +6,12 @@ from recsys_lib.online.fold_in import FoldIn
 from recsys_lib.online.history import History
 from recsys_lib.online.prequential import Prequential, prequential
 from recsys_lib.online.profile import LiveProfile
+from recsys_lib.online.snapshots import DamagedStore, Store
 from recsys_lib.online.stream import Block, Stream
 
 __all__ = [
     "Block",
+    "DamagedStore",
     "FadingPopularity",
     "FoldIn",
     "History",
@@ -17,6 +19,7 @@ __all__ = [
     "IncrementalItemKNN",
     "LiveProfile",
     "Prequential",
+    "Store",
     "Stream",
     "prequential",
 ]

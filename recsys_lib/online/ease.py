@@ -47,7 +47,7 @@ class IncrementalEASE(Recommender):
         self._invert()
 
     def _invert(self) -> None:
-        self._precision = inverse(regularised_gram(self.history_.to_csr(), self.l2))
+        self._precision = np.ascontiguousarray(inverse(regularised_gram(self.history_.to_csr(), self.l2)))
         self._clear()
         self._diagonal = np.diag(self._precision).copy()
 
@@ -83,17 +83,20 @@ class IncrementalEASE(Recommender):
     @property
     def item_weights(self) -> np.ndarray:
         """(n_items, n_items) float64, the matrix B with zero diagonal; made anew at each call."""
-        self._multiply_out()
-        weights = self._precision / -self._diagonal
+        weights = self._now() / -self._diagonal
         np.fill_diagonal(weights, 0)
         return weights
+
+    def _now(self) -> np.ndarray:
+        """P with the pending changes, a new array: reading must not move when they are multiplied out."""
+        return self._precision - self._left[:, : self._n_pending] @ self._right[: self._n_pending]
 
     def residual(self, *, rng=0) -> float:
         """|P (X'X + l2 I) v - v| / |v| for a random v: how far rounding has taken P from the inverse. O(n_items^2)."""
         v = np.random.default_rng(rng).standard_normal(self.history_.n_items)
         matrix = self.history_.to_csr()
-        self._multiply_out()
-        return float(np.linalg.norm(self._precision @ (matrix.T @ (matrix @ v) + self.l2 * v) - v) / np.linalg.norm(v))
+        back = self._now() @ (matrix.T @ (matrix @ v) + self.l2 * v)
+        return float(np.linalg.norm(back - v) / np.linalg.norm(v))
 
     # --- learning -----------------------------------------------------------------------------------------------
 
@@ -209,7 +212,7 @@ class IncrementalEASE(Recommender):
         model = cls(l2=meta["l2"])
         model.history_ = model.train_ = History.restore(meta, arrays)
         model.scale_ = meta["scale"]
-        model._precision, model._diagonal = arrays["precision"].copy(), arrays["diagonal"].copy()
+        model._precision, model._diagonal = (arrays[name].copy() for name in ("precision", "diagonal"))
         model._clear()
         model._n_pending = pending = len(arrays["right"])
         model._left[:, :pending], model._right[:pending] = arrays["left"], arrays["right"]
