@@ -9,7 +9,7 @@ from recsys_lib.models.base import Recommender
 from recsys_lib.models.linear import inverse, regularised_gram
 from recsys_lib.online.history import NO_ITEMS, NO_VALUES, History, checked_rows, stack
 
-BLOCK = 64  # pending columns before they are multiplied out: one product of matrices instead of 64 of vectors
+BLOCK = 32  # pending columns before they are multiplied out: one product of matrices instead of 32 of vectors
 
 
 class IncrementalEASE(Recommender):
@@ -21,8 +21,8 @@ class IncrementalEASE(Recommender):
         P - P W' (C + W P W')^-1 W P                                     (Woodbury 1950; Hager, SIAM Review 1989)
 
     which costs n_items^2 a row instead of n_items^3. The changes are held back as thin factors, P = P0 - U'V, and
-    multiplied out 64 at a time (as "delayed updates" of quantum Monte Carlo, McDaniel et al., J. Chem. Phys. 147,
-    2017): memory is then read once for 64 changes. Nothing is late by it: scores are read from P0 and the factors.
+    multiplied out 32 at a time (as "delayed updates" of quantum Monte Carlo, McDaniel et al., J. Chem. Phys. 147,
+    2017): memory is then read once for 32 changes. Nothing is late by it: scores are read from P0 and the factors.
 
     float64 throughout. Rounding errors add up slowly (about 1e-13 of the weights after 10,000 changes on
     MovieLens-100K's shape); `residual` measures them and `refresh` removes them.
