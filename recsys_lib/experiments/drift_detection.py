@@ -19,8 +19,8 @@ from recsys_lib.experiments.drift_world import CELLS, DEVELOPMENT, EVALUATION, N
 from recsys_lib.online import detectors, policies
 from recsys_lib.results import Experiment
 
-N_STREAMS = {DEVELOPMENT: 8, EVALUATION: 50}
-N_QUIET = {DEVELOPMENT: 40, EVALUATION: 100}  # streams without a drift
+N_STREAMS = {DEVELOPMENT: 6, EVALUATION: 50}
+N_QUIET = {DEVELOPMENT: 30, EVALUATION: 100}  # streams without a drift
 HORIZON, BUDGET = 4_000, 0.5  # visits; false alarms per 10,000 visits
 ADWIN, PAGE_HINKLEY = "ADWIN", "Page-Hinkley"
 SETTINGS = {
