@@ -6,6 +6,8 @@ import pytest
 from scipy import sparse
 
 from recsys_lib import models
+from recsys_lib.experiments import drift as drift_experiment
+from recsys_lib.experiments import drift_detection, drift_world
 from recsys_lib.interactions import Interactions
 from recsys_lib.metrics import accuracy, intra_list
 from recsys_lib.online import detectors, drift, policies
@@ -196,3 +198,43 @@ def test_page_hinkley_looks_in_one_direction():
     values = np.concatenate([np.full(500, 0.5), np.full(200, 0.8)])
     assert len(detectors.alarms(detectors.page_hinkley(8, 0.01), values)) == 0
     assert len(detectors.alarms(detectors.page_hinkley(8, 0.01, "up"), values)) >= 1
+
+
+def test_the_detector_is_chosen_by_speed_within_the_budget():
+    rows = pd.DataFrame(
+        {
+            "part": drift_detection.DEVELOPMENT,
+            "detector": drift_detection.ADWIN,
+            "signal": "rank",
+            "setting": [0, 1, 2, 3],
+            "false_alarms": [0.0, 0.4, 0.6, 0.2],
+            "mean_delay": [900.0, 300.0, 100.0, 400.0],
+        }
+    )
+    settings = drift_detection.SETTINGS[drift_detection.ADWIN]
+    assert drift_detection.chosen(rows, drift_detection.ADWIN, "rank") == settings[1]
+
+
+def test_policies_are_chosen_by_the_rules_that_the_experiment_states():
+    units = [unit for unit in drift_experiment.EXPERIMENT.units if unit["part"] == drift_experiment.DEVELOPMENT]
+    rows = pd.DataFrame(units).assign(ndcg=0.10, refits=0.0)
+
+    def tried(name, **setting):
+        return rows["policy"].eq(name) & rows["setting"].eq(drift_experiment.SETTINGS[name].index(setting))
+
+    rows.loc[rows["policy"] == drift_experiment.STATIC, "ndcg"] = 0.08
+    rows.loc[tried(drift_experiment.SLIDING, window=5_000), "ndcg"] = 0.12
+    for period, ndcg in ((250, 0.1185), (500, 0.1181), (1000, 0.1175)):  # 95 % of .04 is .038
+        rows.loc[tried(drift_experiment.PERIODIC, period=period), ["ndcg", "refits"]] = ndcg, 8_000 / period
+    for weight, ndcg, refits in ((0.2, 0.13, 3.3), (0.35, 0.12, 3.1)):  # a fifth of 16 refits is 3.2
+        rows.loc[tried(drift_experiment.TRIGGERED, old_weight=weight, growth=2.0), ["ndcg", "refits"]] = ndcg, refits
+    assert drift_experiment.chosen(rows, drift_experiment.SLIDING) == {"window": 5_000}
+    assert drift_experiment.chosen(rows, drift_experiment.PERIODIC) == {"period": 500}
+    assert drift_experiment.chosen(rows, drift_experiment.TRIGGERED) == {"old_weight": 0.35, "growth": 2.0}
+    parameters = "delta=0.5 old_weight=0.35 growth=2.0 window=5000"
+    assert drift_experiment.setting_of(parameters) == {"delta": 0.5, "old_weight": 0.35, "growth": 2.0, "window": 5000}
+
+
+def test_an_infinite_delay_is_not_averaged_away():
+    value, low, high = drift_world.bootstrap([100.0] * 6 + [np.inf] * 4, lambda v: np.quantile(v, 0.5, method="higher"))
+    assert value == low == 100 and high == np.inf
