@@ -1,6 +1,6 @@
 """Online: models that learn from a stream, and how they are judged and kept."""
 
-from recsys_lib.online.counts import FadingPopularity, IncrementalItemKNN
+from recsys_lib.online.counts import FadingFrequency, FadingPopularity, IncrementalItemKNN
 from recsys_lib.online.ease import IncrementalEASE
 from recsys_lib.online.fold_in import FoldIn
 from recsys_lib.online.history import History
@@ -12,6 +12,7 @@ from recsys_lib.online.stream import Block, Stream
 __all__ = [
     "Block",
     "DamagedStore",
+    "FadingFrequency",
     "FadingPopularity",
     "FoldIn",
     "History",

@@ -41,6 +41,23 @@ class Prequential:
                 found[period] = evaluation.confidence_interval(values, n_bootstrap=n_bootstrap, rng=rng)
         return pd.DataFrame.from_dict(found, orient="index", columns=["value", "low", "high"]).rename_axis("period")
 
+    def difference(self, other: Prequential, metric: str = "ndcg", *, n_bootstrap: int = 2000, rng=0):
+        """Mean difference to `other` over all lists of the stream, with its 95 % interval over users (an `Interval`).
+
+        Both must have judged the same lists. Whole users are drawn, with all their lists: a user's lists are alike.
+        """
+        keys = ["block", "user"]
+        if not self.per_list[keys].equals(other.per_list[keys]):
+            raise ValueError("the two did not judge the same lists: run both on one stream with one setting")
+        table = pd.DataFrame({"user": self.per_list["user"], "d": self.per_list[metric] - other.per_list[metric]})
+        users = table.groupby("user")["d"].agg(["sum", "count"])
+        means = [
+            (weights @ users["sum"].to_numpy()) / (weights @ users["count"].to_numpy())
+            for weights in evaluation.intervals.resamples(len(users), n_bootstrap, rng)
+        ]
+        low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
+        return evaluation.Interval(float(table["d"].mean()), float(low), float(high))
+
     def user_means(self, metric: str) -> pd.Series:
         """Each user's mean over his lists: what paired intervals over the whole stream are made of."""
         return self.per_list.groupby("user")[metric].mean()
