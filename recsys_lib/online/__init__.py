@@ -4,6 +4,7 @@ from recsys_lib.online.counts import FadingFrequency, FadingPopularity, Incremen
 from recsys_lib.online.ease import IncrementalEASE
 from recsys_lib.online.fold_in import FoldIn
 from recsys_lib.online.history import History
+from recsys_lib.online.new_items import IncrementalL3AE
 from recsys_lib.online.prequential import Prequential, prequential
 from recsys_lib.online.profile import LiveProfile
 from recsys_lib.online.snapshots import DamagedStore, Store
@@ -18,6 +19,7 @@ __all__ = [
     "History",
     "IncrementalEASE",
     "IncrementalItemKNN",
+    "IncrementalL3AE",
     "LiveProfile",
     "Prequential",
     "Store",

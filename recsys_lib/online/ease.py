@@ -49,7 +49,15 @@ class IncrementalEASE(Recommender):
     def _invert(self) -> None:
         self._precision = np.ascontiguousarray(inverse(regularised_gram(self.history_.to_csr(), self.l2)))
         self._clear()
+        self._read_diagonal()
+
+    def _read_diagonal(self) -> None:
+        """What `_weigh` needs of the diagonal, from P0 with nothing pending."""
         self._diagonal = np.diag(self._precision).copy()
+
+    def _move_diagonal(self, left: np.ndarray, right: np.ndarray) -> None:
+        """The same after P - left'right."""
+        self._diagonal -= np.einsum("ij,ij->j", left, right)
 
     def _clear(self) -> None:
         self._n_pending = 0
@@ -69,10 +77,14 @@ class IncrementalEASE(Recommender):
 
         xB = x - xP / diag P, without making B: the cost of one row is that of reading its items' rows of P.
         """
-        scores = self._times_precision(rows)
-        scores /= -self._diagonal
+        scores = self._weigh(self._times_precision(rows))
         scores[np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr)), rows.indices] += rows.data
         return scores.astype(np.float32)
+
+    def _weigh(self, product: np.ndarray) -> np.ndarray:
+        """Rows xP -> rows x(B - I), in place or not: B's diagonal is 0, and what stands here for it is -1."""
+        product /= -self._diagonal
+        return product
 
     def _times_precision(self, rows: sparse.csr_matrix) -> np.ndarray:
         product = rows @ self._precision
@@ -83,7 +95,7 @@ class IncrementalEASE(Recommender):
     @property
     def item_weights(self) -> np.ndarray:
         """(n_items, n_items) float64, the matrix B with zero diagonal; made anew at each call."""
-        weights = self._now() / -self._diagonal
+        weights = self._weigh(self._now())
         np.fill_diagonal(weights, 0)
         return weights
 
@@ -143,9 +155,9 @@ class IncrementalEASE(Recommender):
         precision[:old, :old] = self._precision
         precision[range(old, old + n), range(old, old + n)] = 1 / self.l2
         self._precision = precision
-        self._diagonal = np.concatenate([self._diagonal, np.full(n, 1 / self.l2)])
         self.history_.add_items(int(n), item_ids)
         self._clear()
+        self._read_diagonal()
         return np.arange(old, old + n)
 
     def fade(self, factor: float) -> None:
@@ -186,7 +198,7 @@ class IncrementalEASE(Recommender):
             inner = part @ left.T
             inner[np.diag_indices_from(inner)] += signs[start:stop]
             right = linalg.solve((inner + inner.T) / 2, left, assume_a="sym")
-            self._diagonal -= np.einsum("ij,ij->j", left, right)
+            self._move_diagonal(left, right)
             places = slice(self._n_pending, self._n_pending + stop - start)
             self._left[:, places], self._right[places] = left.T, right
             self._n_pending, start = places.stop, stop

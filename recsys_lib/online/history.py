@@ -194,8 +194,9 @@ def stack(rows: list[tuple[np.ndarray, np.ndarray]], n_items: int) -> sparse.csr
 
 
 def _split(matrix: sparse.csr_matrix) -> list[tuple[np.ndarray, np.ndarray]]:
-    matrix = sparse.csr_matrix(matrix, dtype=np.float64)
-    matrix.sort_indices()
+    matrix = sparse.csr_matrix(matrix, dtype=np.float64, copy=True)
+    matrix.sum_duplicates()  # sorts too
+    matrix.eliminate_zeros()
     ends = zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
     return [(matrix.indices[a:b].astype(np.int32), matrix.data[a:b].copy()) for a, b in ends]
 
