@@ -130,7 +130,7 @@ class FadingFrequency(_Fading):
 
     def score(self, users):
         popular = self.counts_.sum(axis=0)
-        return (self.counts_[users] + 1e-6 * popular / max(popular.max(), 1e-300)).astype(np.float32)
+        return (self.counts_[users] + 1e-3 * popular / max(popular.max(), 1e-300)).astype(np.float32)
 
 
 class IncrementalItemKNN(_Fading):

@@ -61,11 +61,9 @@ class IncrementalEASE(Recommender):
 
     def _clear(self) -> None:
         self._n_pending = 0
-        n_items = self.history_.n_items
-        self._left, self._right = (
-            np.zeros((n_items, BLOCK)),
-            np.zeros((BLOCK, n_items)),
-        )  # U' and V: rows @ U' is sparse
+        # U' and V. A sparse row times U' reads only the row's items.
+        self._left = np.zeros((self.history_.n_items, BLOCK))
+        self._right = np.zeros((BLOCK, self.history_.n_items))
 
     # --- reading ------------------------------------------------------------------------------------------------
 

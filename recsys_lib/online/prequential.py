@@ -157,10 +157,8 @@ class _Period:
     def summary(self, k: int) -> dict[str, float]:
         table, lists = self.table(), np.concatenate(self.lists)
         found = table.drop(columns=["block", "user"]).mean().to_dict()
-        found |= {
-            "coverage": catalogue.coverage(lists, self.n_items, k),
-            "gini": catalogue.gini(lists, self.n_items, k),
-        }
+        found["coverage"] = catalogue.coverage(lists, self.n_items, k)
+        found["gini"] = catalogue.gini(lists, self.n_items, k)
         counts = {"n_lists": len(lists), "n_new": self.n_new, "n_events": self.n_events}
         return found | counts | {"start": self.start}
 
