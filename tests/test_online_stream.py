@@ -212,6 +212,15 @@ def test_a_model_that_does_not_learn_is_judged_as_it_is(tiny):
     assert frozen.per_list["ndcg"].tolist() == same.per_list["ndcg"].tolist()
 
 
+def test_who_is_unknown_to_the_model_gets_no_list_and_counts_as_a_miss():
+    train = Interactions.from_frame(frame()[:2], item_ids=[10, 11, 12, 13])
+    events = pd.DataFrame({"user_id": ["z"] * 3, "item_id": [10, 11, 12], "timestamp": [1.0, 2.0, 3.0]})
+    stream = Stream(events, train.user_ids, train.item_ids, size=1)
+    found = prequential(models.EASE().fit(train), stream, item_vectors={"one": np.eye(4)})
+    assert found.per_list["ndcg"].tolist() == [0, 0] and found.per_list["ild_one"].isna().all()
+    assert found.periods["n_new"].tolist() == [1, 0, 0]
+
+
 def test_listeners_hear_each_block_before_it_is_learned(tiny):
     model, stream = a_case(tiny)
     heard = []

@@ -22,7 +22,6 @@ from recsys_lib.online import (
     FadingPopularity,
     FoldIn,
     IncrementalEASE,
-    IncrementalItemKNN,
     LiveProfile,
     Prequential,
     Stream,
@@ -34,7 +33,7 @@ SIZE, EVERY, DAY = 25, 200, 86_400
 FROZEN, LIVE, INCREMENTAL, POPULARITY = "EASE, frozen", "EASE, live profile", "EASE, incremental", "popularity"
 DIVERSE = "EASE, incremental, re-ranked"
 ROWS = (
-    *("random", POPULARITY, "fading popularity", "item-kNN", "ALS, folded in"),
+    *("random", POPULARITY, "fading popularity", "ALS, folded in"),
     *(FROZEN, LIVE, INCREMENTAL, DIVERSE),
 )
 TRADE_OFF = 0.2
@@ -62,8 +61,6 @@ def build(name: str, parameters: dict):
         return IncrementalEASE(**parameters)
     if name in (FROZEN, LIVE):
         return LiveProfile(models.EASE(**parameters), live=name == LIVE)
-    if name == "item-kNN":
-        return IncrementalItemKNN(k=len(dataset().items), **parameters)
     if name == "ALS, folded in":
         return FoldIn(models.ALS(**parameters))
     return models.Random(rng=0) if name == "random" else FadingPopularity(**parameters)
@@ -75,8 +72,6 @@ def grid(name: str) -> list[dict]:
         return [{}]
     if name == "fading popularity":
         return [{"half_life": days * DAY} for days in (0.25, 0.5, 1, 2, 4, 8, 32, 128)]
-    if name == "item-kNN":
-        return [{"shrinkage": value} for value in (0, 1, 3, 10, 30, 100, 300, 1000)]
     if name == "ALS, folded in":
         return [{"regularisation": value} for value in (1, 3, 10, 20, 30, 50, 100, 200)]
     return [{"l2": value} for value in (50, 100, 200, 350, 600, 1000, 2000, 4000)]
@@ -84,7 +79,8 @@ def grid(name: str) -> list[dict]:
 
 def run(name: str, parameters: dict, start: float, stop: float) -> Prequential:
     """Trained on the ratings up to the share `start`, then tested and learned up to `stop`."""
-    known, rest = np.split(events()[: int(stop * len(events()))], [int(start * len(events()))])
+    cut, end = (int(share * len(events())) for share in (start, stop))
+    known, rest = events()[:cut], events()[cut:end]
     train = Interactions.from_frame(known, item_ids=dataset().items.index)
     stream = Stream(rest, train.user_ids, train.item_ids, size=SIZE)
     settings = {"item_vectors": spaces(), "every": EVERY}
@@ -99,12 +95,13 @@ def found(name: str, parameters: str) -> Prequential:
 
 
 def _chosen(name: str, rows: pd.DataFrame) -> str:
+    """The setting that is best on the validation part; EASE's rows share the one that is best for the live profile."""
+    if name in (LIVE, INCREMENTAL, DIVERSE):
+        return _stored(rows, FROZEN)
     settings = grid(name)
-    if name == DIVERSE:
-        return _stored(rows, INCREMENTAL)
     if len(settings) == 1:
         return json.dumps(settings[0])
-    values = [run(name, each, 0.4, 0.5).per_list["ndcg"].mean() for each in settings]
+    values = [run(LIVE if name == FROZEN else name, each, 0.4, 0.5).per_list["ndcg"].mean() for each in settings]
     return json.dumps(settings[int(np.argmax(values))])
 
 
@@ -134,7 +131,7 @@ EXPERIMENT = Experiment(
     units=[{"model": name} for name in ROWS],
     compute=compute,
     recompute=recompute,
-    sample=(6,),
+    sample=(4,),
     sources=(
         *(f"online/{name}.py" for name in ("counts", "ease", "fold_in", "history", "prequential", "profile", "stream")),
         *("models/als.py", "models/base.py", "models/linear.py", "rerank", "metrics"),

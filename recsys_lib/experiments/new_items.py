@@ -1,9 +1,9 @@
 """new-items: films that enter a running stream, scored by their text until people have them.
 
 MovieLens-100K in the order of time. A fifth of the films that have five or more ratings is taken out of the training
-half (five draws), and enters when the stream begins. Blocks of 25 ratings of the next fifth of the data are predicted
+half (five draws), and enters when the stream begins. Blocks of 50 ratings of the next fifth of the data are predicted
 and learned. Ranked and looked for are these films alone: all of them, those that fewer than five people have had so
-far, or those that nobody has had. Hyper-parameters are chosen on the tenth before the stream with draws of their own,
+far, or those that nobody has had. Hyper-parameters are chosen on the tenth before the stream with a draw of its own,
 eight settings a row, judged on all new films. The control has the texts of other films (one permutation a draw).
 """
 
@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 
 from recsys_lib import models, splits
-from recsys_lib.experiments.movielens_stream import SIZE, dataset, events, spaces
+from recsys_lib.experiments.movielens_stream import dataset, events, spaces
 from recsys_lib.experiments.prequential import figures, over
 from recsys_lib.interactions import Interactions
 from recsys_lib.online import FadingPopularity, IncrementalEASE, IncrementalL3AE, Prequential, Stream, prequential
 from recsys_lib.results import Experiment
 
-SEEDS, TUNING_SEEDS = range(5), range(100, 102)
+SIZE = 50
+SEEDS, TUNING_SEEDS = range(5), (100,)
 SLICES = {"all": None, "fewer than 5": 5, "nobody": 1}
 POPULARITY, EASE, TEXT, SHUFFLED = "popularity", "EASE, incremental", "EASE with texts", "EASE with shuffled texts"
 ROWS = ("random", POPULARITY, EASE, SHUFFLED, TEXT)
@@ -67,7 +68,7 @@ def run(name: str, parameters: dict, part: str, seed: int, start: float, stop: f
         return new if limit is None else new & (had.item_counts < limit)
 
     stream = Stream(events()[cut:end], train.user_ids, train.item_ids, size=SIZE)
-    return prequential(model, stream, item_vectors=spaces(), only=only, every=80)
+    return prequential(model, stream, item_vectors=spaces(), only=only, every=40)
 
 
 @lru_cache(maxsize=8)

@@ -221,5 +221,10 @@ def _judged(users, lists, answers, item_vectors, k) -> pd.DataFrame:
         "recall": accuracy.recall(lists, answers, k),
         "hit_rate": accuracy.hit_rate(lists, answers, k),
     }
-    columns |= {f"ild_{name}": intra_list.ild(lists, vectors, k) for name, vectors in item_vectors.items()}
+    # Only the listed items' vectors: with small blocks, looking at all of them would be most of the work.
+    listed, places = np.unique(lists, return_inverse=True)
+    places = places.reshape(lists.shape) - np.sum(listed < 0)
+    for name, vectors in item_vectors.items():
+        some = np.asarray(vectors)[listed[listed >= 0]]
+        columns[f"ild_{name}"] = intra_list.ild(places, some, k) if len(some) else np.nan
     return pd.DataFrame(columns)
