@@ -209,7 +209,7 @@ def test_the_margin_is_the_distance_to_the_third_best():
 
 
 def test_fit_learns_what_words_are_worth():
-    texts = ["horror please", "a war film", "ghosts", "a comedy", "anything", "socks"] * 5
+    texts = ["a horror film", "a war film", "a film with ghosts", "a comedy film", "any film", "socks"] * 5
     truth = [{"Horror"}, {"War"}, {"Horror"}, {"Comedy"}, set(), set()] * 5
     parser = IntentParser(Letters(), facets=["Horror", "War", "Comedy", "cheerful"])
     before = parser.calibration

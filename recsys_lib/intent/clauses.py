@@ -42,6 +42,7 @@ def clean(text: str) -> str:
     A tag is dropped, what stands between tags stays: to a reader of wishes it is one more sentence.
     """
     text = unicodedata.normalize("NFKC", text)
+    text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)  # a terminal's colours
     text = re.sub(r"<[^<>]{0,200}>", ". ", text)
     text = "".join(
         " " if char != "\n" and char.isspace() else char

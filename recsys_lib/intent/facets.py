@@ -44,12 +44,22 @@ class Facet:
 @cache
 def vocabulary() -> dict[str, Facet]:
     """The facets of `data/requests/vocabulary.toml` by name: MovieLens' genres, and moods and topics."""
-    text = (data_folder() / "requests" / "vocabulary.toml").read_text(encoding="utf-8")
     return {
         name: Facet(name, kind, **{field: tuple(words) for field, words in entry.items()})
-        for kind, entries in tomllib.loads(text).items()
+        for kind, entries in _file().items()
+        if kind in KINDS
         for name, entry in entries.items()
     }
+
+
+def request_words() -> dict[str, dict[str, list[str]]]:
+    """What tells a "wish" for a film from an "errand": `prompts` and words of each."""
+    return _file()["request"]
+
+
+@cache
+def _file() -> dict:
+    return tomllib.loads((data_folder() / "requests" / "vocabulary.toml").read_text(encoding="utf-8"))
 
 
 def resolve(facets) -> dict[str, Facet]:

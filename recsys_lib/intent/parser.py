@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from recsys_lib.encoders import TextEncoder
 from recsys_lib.intent import clauses as reading
 from recsys_lib.intent import eras, evidence
+from recsys_lib.intent.errands import Errands
 from recsys_lib.intent.facets import resolve, vocabulary
 from recsys_lib.intent.keywords import keywords
 from recsys_lib.intent.sentiment import polarity
@@ -35,6 +36,7 @@ class Intent:
     sentiment : from -1 to 1, how the request is said (English)
     keywords : up to four phrases of the request (English)
     text : the request as it was read: cleaned, the spelling mended, 200 words at most
+    errand : whether it is about something else than films ("what's the weather"); then nothing is wanted or refused
     """
 
     facets: dict[str, float]
@@ -42,6 +44,7 @@ class Intent:
     sentiment: float = 0.0
     keywords: tuple[str, ...] = ()
     text: str = ""
+    errand: bool = False
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -102,6 +105,13 @@ class IntentParser:
         self._decades = [facet.name for facet in self.facets.values() if facet.kind == "era"]
         self._words = evidence.Words(self._worded)
         # Every word of the vocabulary, not only of these facets: "western" is no misspelt "modern".
+        self._errands = None
+        if set(self.facets) <= {
+            *vocabulary(),
+            *self._decades,
+        }:  # an errand for a film service may be a tailor's request
+            prompts = [prompt for facet in self._worded for prompt in facet.prompts]
+            self._errands = Errands(self.encoder, prompts, reads_chinese)
         self._spelling = evidence.single_words([*vocabulary().values(), *self._worded])
 
     def parse(self, text: str) -> Intent:
@@ -111,7 +121,10 @@ class IntentParser:
     def parse_many(self, texts) -> list[Intent]:
         """Read requests; what the encoder is asked is asked of all at once. Nothing is kept on disk."""
         read = self._all_read(texts)
-        return [self._intent(*each) for each in zip(read, self._evidence(read), strict=True)] if read else []
+        if not read:
+            return []
+        errands = self._errands.among([each.text for each in read]) if self._errands else np.zeros(len(read), bool)
+        return [self._intent(*each) for each in zip(read, self._evidence(read), errands, strict=True)]
 
     def fit(self, texts, wanted, among=None) -> IntentParser:
         """Fit the calibration (logistic regression) to labelled requests, and return self.
@@ -202,7 +215,9 @@ class IntentParser:
     def _encode(self, texts: list[str]) -> np.ndarray:
         return self.encoder.encode(texts, keep=False)
 
-    def _intent(self, read: _Read, found: np.ndarray) -> Intent:
+    def _intent(self, read: _Read, found: np.ndarray, errand: bool) -> Intent:
+        if errand:
+            return Intent(dict.fromkeys(self.facets, 0.0), text=read.text, errand=True)
         refused = sum((self._words.count(clause)[:, 0] for clause in read.refused), np.zeros(len(self._worded))) > 0
         avoid = {facet.name for facet, is_refused in zip(self._worded, refused, strict=True) if is_refused}
         avoid |= set().union(*(eras.decades(clause, self._decades) for clause in read.refused))
