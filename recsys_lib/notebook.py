@@ -40,12 +40,18 @@ def badge(path: str | Path) -> str:
 
 
 def setup_cell() -> str:
-    """The first code cell of every notebook: installs the library where it is missing (Colab), then `setup()`."""
+    """The first code cell of every notebook: installs the library where it is missing (Colab), then `setup()`.
+
+    Naming the torch and numpy that are there, with their exact versions, makes pip keep them or say why it cannot.
+    """
     return (
         "try:\n"
         "    from recsys_lib import notebook\n"
         "except ModuleNotFoundError:  # on Colab: adds what is missing, leaves Colab's own torch and numpy alone\n"
-        f"    %pip install -q --upgrade-strategy only-if-needed git+{repository()}\n"
+        "    from importlib.metadata import distributions\n"
+        "\n"
+        '    keep = " ".join(f"{d.name}=={d.version}" for d in distributions() if d.name in ("torch", "numpy"))\n'
+        f'    %pip install -q "recsys-lib[colab] @ git+{repository()}" {{keep}}\n'
         "    from recsys_lib import notebook\n"
         "\n"
         "notebook.setup()"
