@@ -17,6 +17,8 @@ from tqdm import tqdm
 
 from recsys_lib.paths import repository_root
 
+GPU_PLACES = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # the last two: WSL, AMD
+
 
 class ClaimFailed(AssertionError):
     """A notebook's conclusion does not hold on the numbers that it has just computed."""
@@ -76,7 +78,7 @@ def setup() -> None:
 
 def device() -> str:
     """The name of the GPU that torch would use, or "CPU"."""
-    if sys.platform == "linux" and not Path("/proc/driver/nvidia/version").exists():
+    if sys.platform == "linux" and not any(Path(place).exists() for place in GPU_PLACES):
         return "CPU"  # known without the seconds that importing torch takes
     import torch
 
