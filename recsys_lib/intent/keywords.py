@@ -25,30 +25,33 @@ SAID_OF_ALL = (
 )
 
 
-def candidates(text: str) -> list[str]:
-    """Phrases of one to three words without stop words, in the order of the text's vocabulary."""
-    words = CountVectorizer(ngram_range=(1, 3), stop_words=_stop_words(), token_pattern=r"(?u)\b[^\W\d_][\w'-]+\b")
+def candidates(clauses: list[str]) -> list[str]:
+    """Phrases of one to three Latin words without stop words, none of them across clauses, in alphabetical order."""
+    words = CountVectorizer(
+        ngram_range=(1, 3), stop_words=_stop_words(), token_pattern=r"\b[A-Za-zÀ-ɏ][A-Za-zÀ-ɏ'-]+\b"
+    )
     try:
-        return sorted(words.fit([text]).vocabulary_)
+        return sorted(words.fit(clauses).vocabulary_)
     except ValueError:  # only stop words
         return []
 
 
-def keywords(text: str, encode, n: int = 4, trade_off: float = 0.4) -> list[str]:
-    """The `n` phrases that are most like the whole text and least like each other (MMR on cosines); no two share a word.
+def keywords(clauses: list[str], encode, n: int = 4, trade_off: float = 0.4) -> list[str]:
+    """The `n` phrases that are most like the text and least like each other (MMR on cosines); no two share a word.
 
     Parameters
     ----------
-    text : str
+    clauses : list of str
+        The text in pieces that no phrase crosses.
     encode : callable
         (list of texts) -> (n_texts, d) unit vectors.
     trade_off : float
         0 looks at likeness to the text only, 1 at unlikeness to the phrases that are chosen already.
     """
-    phrases = candidates(text)
+    phrases = candidates(clauses)
     if not phrases:
         return []
-    vectors, words = encode([text, *phrases]), [set(phrase.split()) for phrase in phrases]
+    vectors, words = encode([" ".join(clauses), *phrases]), [set(phrase.split()) for phrase in phrases]
     likeness, between = vectors[1:] @ vectors[0], vectors[1:] @ vectors[1:].T
     chosen, free = [], np.ones(len(phrases), bool)
     while free.any() and len(chosen) < n:

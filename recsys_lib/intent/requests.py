@@ -35,8 +35,9 @@ def agreement(requests: pd.DataFrame, wanted, avoided, scored) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with the index of `requests`: `hits`, `wrong`, `missed` (facets, counts); `refusal` is NaN where the request
-    refuses nothing, else 1 if exactly the refused genres and decades were recognised as refused and none of them as wanted.
+    DataFrame with the index of `requests`: `hits`, `wrong`, `missed` (facets, counts); `refusal` is NaN where the
+    request refuses nothing, else 1 if exactly the refused genres and decades were recognised as refused and none of
+    them as wanted.
     """
     scored, rows = set(scored), []
     for (_, request), want, avoid in zip(requests.iterrows(), wanted, avoided, strict=True):

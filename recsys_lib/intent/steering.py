@@ -1,8 +1,8 @@
 """Steering: a list follows what was asked for, as closely as one wants, and keeps what the user is like.
 
-The relevance of a candidate gains `STRENGTH` relevance units times its fit, and what is refused is left out. The control
-`surprise` goes from 0, "exactly what I asked", to 1, "surprise me": the fit counts for less, and variety (MSD on
-`item_vectors`, notebook 06) for more. Where a request says nothing, nothing changes.
+The relevance of a candidate gains relevance units for its fit, and what is refused is left out. The control `surprise`
+goes from 0, "exactly what I asked", to 1, "surprise me": the fit counts for less, and variety (MSD on `item_vectors`,
+notebook 06) for more. Where a request says nothing, nothing changes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from recsys_lib import rerank
 from recsys_lib.intent.parser import Intent
 from recsys_lib.topk import TopK
 
-STRENGTH = 10.0  # in relevance units: with a full fit, a candidate of any rank passes one with none
-FADING = 3  # the fit counts (1 - surprise)^3 of that: one relevance unit is left in the middle of the control
+MOST = 10.0  # relevance units that a full fit is worth at `surprise` 0: more than lies between any two candidates
+MIDDLE = 0.5  # and in the middle of the control; (1 - s) / s of that elsewhere
 SURPRISE = 0.5  # the trade-off of MSD at the end of the control
 DEPTH = 100  # candidates that compete for variety
 
@@ -39,8 +39,8 @@ def item_facets(items: pd.DataFrame, names) -> np.ndarray:
 def fit(intent: Intent, facets: np.ndarray, names) -> np.ndarray:
     """(n_items,) from 0 to 1: how well each item does what was asked; refused items have -inf.
 
-    The share of the wanted genres that the item has (weighted by their probabilities) times whether its decade is one of the
-    wanted ones. A film has one decade and several genres: of decades one is enough.
+    The share of the wanted genres that the item has (weighted by their probabilities) times whether its decade is one
+    of the wanted ones. A film has one decade and several genres: of decades one is enough.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def steer(
 
     Returns
     -------
-    TopK. A list whose request says nothing (no genre, no decade, no refusal) is the candidates' own first k at `surprise` 0.
+    TopK. A list whose request says nothing (no genre, decade or refusal) is the candidates' first k at `surprise` 0.
     """
     if len(intents) != len(candidates):
         raise ValueError(f"there are {len(candidates)} lists, but {len(intents)} intents: pass one a list")
@@ -86,7 +86,8 @@ def steer(
     if surprise > 0 and item_vectors is None:
         raise ValueError("surprise above 0 needs item_vectors: the space in which a list is to be varied")
     value = candidates.scores.astype(float).copy()
-    bonus, fits = (1 - surprise) ** FADING * STRENGTH * candidates.scale, {}
+    bonus = candidates.scale * (min(MOST, MIDDLE * (1 - surprise) / surprise) if surprise else MOST)
+    fits = {}
     for row, intent in enumerate(intents):
         if intent.says_anything:
             if id(intent) not in fits:
@@ -103,10 +104,10 @@ def steer(
 
 
 def mixed(user_facets: np.ndarray, intents, names, weight: float) -> np.ndarray:
-    """(n_lists, n_names): (1 - weight) p(facet | user) + weight p(facet | request), for `rerank.xquad` and `calibrated`.
+    """(n_lists, n_names): (1 - weight) p(facet | user) + weight p(facet | request), for `rerank.xquad`, `calibrated`.
 
-    p(facet | request) are the intent's probabilities of what is wanted, divided by their sum; a request that wants nothing
-    leaves the user's own. What is refused has 0.
+    p(facet | request) are the intent's probabilities of what is wanted, divided by their sum; a request that wants
+    nothing leaves the user's own. What is refused has 0.
     """
     if not 0 <= weight <= 1:
         raise ValueError(f"weight must lie between 0 and 1, not {weight}")
