@@ -1,10 +1,10 @@
-"""From raw files to vectors: seconds, memory, disk, and what a kill in the middle costs. Synthetic files, real networks.
+"""From raw files to vectors: seconds, memory, disk, and what a kill in the middle costs. Made files, real networks.
 
     python tests/benchmarks/raw_to_features.py                  # 4,000 texts, 1,000 images, 500 clips: ten minutes
     python tests/benchmarks/raw_to_features.py --share 0.02     # a small run
 
-The files are the video shop's (`recsys_lib.synthetic`), written to a folder first. Each modality is encoded in a process
-of its own with one thread and an empty cache, and CPU seconds are counted, loading of the network included. Then once
+The files are the video shop's (`recsys_lib.synthetic`), written to a folder first. Each modality is encoded in a
+process of its own with one thread and an empty cache, and CPU seconds are counted, loading of the network included. Then once
 more, and this process is killed (SIGKILL) when half of the items are stored; another one goes on. The script stops if
 that one computes again what was stored, or if a vector differs from the uninterrupted run's.
 """
@@ -121,8 +121,8 @@ def main() -> None:
     sizes = {name: max(int(size * arguments.share), 4) for name, size in SIZES.items()}
     shop = synthetic.video_shop(sizes["texts"], n_users=100, interactions_per_user=5, rng=0)
     lines = [
-        "| raw | network | items | CPU seconds | ms an item | GB peak | MB of vectors | MB in the cache | stored at the kill "
-        "| largest difference after it | seconds when all is cached |",
+        "| raw | network | items | CPU seconds | ms an item | GB peak | MB of vectors | MB in the cache "
+        "| stored at the kill | largest difference after it | seconds when all is cached |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     with tempfile.TemporaryDirectory() as temporary:
@@ -138,8 +138,8 @@ def main() -> None:
             row = measured(modality, raw, n, folder)
             lines.append(
                 f"| {modality} | {NETWORKS[modality]} | {n:,} | {row['seconds']:.1f} | {1000 * row['seconds'] / n:.1f} "
-                f"| {row['peak']:.2f} | {row['mb']:.1f} | {row['disk']:.1f} | {row['stored']:,} | {row['difference']:.1g} "
-                f"| {row['again']:.2f} |"
+                f"| {row['peak']:.2f} | {row['mb']:.1f} | {row['disk']:.1f} | {row['stored']:,} "
+                f"| {row['difference']:.1g} | {row['again']:.2f} |"
             )
             print(lines[-1], flush=True)
     text = (
