@@ -4,9 +4,9 @@
     python tests/benchmarks/raw_to_features.py --share 0.02     # a small run
 
 The files are the video shop's (`recsys_lib.synthetic`), written to a folder first. Each modality is encoded in a
-process of its own with one thread and an empty cache, and CPU seconds are counted, loading of the network included. Then once
-more, and this process is killed (SIGKILL) when half of the items are stored; another one goes on. The script stops if
-that one computes again what was stored, or if a vector differs from the uninterrupted run's.
+process of its own with one thread and an empty cache, and CPU seconds are counted, loading of the network included.
+Then once more, and this process is killed (SIGKILL) when half of the items are stored; another one goes on. The
+script stops if that one computes again what was stored, or if a vector differs from the uninterrupted run's.
 """
 
 from __future__ import annotations
