@@ -34,8 +34,8 @@ EXPERIMENTS = {
     "cf-baselines": "recsys_lib.experiments.cf_baselines",
     "cold-items": "recsys_lib.experiments.cold_items",
     "complete-journey": "recsys_lib.experiments.complete_journey",
-    "drift": "recsys_lib.experiments.drift",
     "drift-detection": "recsys_lib.experiments.drift_detection",
+    "drift": "recsys_lib.experiments.drift",  # reads the settings of the row above
     "encoders": "recsys_lib.experiments.encoders",
     "exposure": "recsys_lib.experiments.exposure",
     "fine-tuning": "recsys_lib.experiments.fine_tuning",
