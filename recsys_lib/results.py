@@ -40,6 +40,7 @@ EXPERIMENTS = {
     "lambda-beta-grid": "recsys_lib.experiments.lambda_beta_grid",
     "intent-llm": "recsys_lib.experiments.intent_llm",
     "item-tower": "recsys_lib.experiments.item_tower",
+    "leaderboard": "recsys_lib.experiments.leaderboard",
     "llm-reranking": "recsys_lib.experiments.llm_reranking",
     "reranking": "recsys_lib.experiments.reranking",
     "reranking-ml-1m": "recsys_lib.experiments.reranking_ml_1m",
