@@ -41,11 +41,14 @@ EXPERIMENTS = {
     "intent-llm": "recsys_lib.experiments.intent_llm",
     "item-tower": "recsys_lib.experiments.item_tower",
     "leaderboard": "recsys_lib.experiments.leaderboard",
+    "literature": "recsys_lib.experiments.literature",
+    "leaderboard-reranking": "recsys_lib.experiments.leaderboard_reranking",
     "llm-reranking": "recsys_lib.experiments.llm_reranking",
     "reranking": "recsys_lib.experiments.reranking",
     "reranking-ml-1m": "recsys_lib.experiments.reranking_ml_1m",
     "modalities": "recsys_lib.experiments.modalities",
     "text-gain": "recsys_lib.experiments.text_gain",
+    "two-stage": "recsys_lib.experiments.two_stage",
     "training-diversity": "recsys_lib.experiments.training_diversity",
 }
 PACKAGES = ("numpy", "scipy", "torch", "transformers")  # whose versions are stamped on each row

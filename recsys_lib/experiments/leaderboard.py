@@ -59,10 +59,11 @@ RARE = 10  # an item with fewer training interactions is a rare one
 EPOCHS_1M = 20  # of MultVAE in the blend on MovieLens-1M, as in `blend`
 
 
-def parameters_of(name: str, protocol: str) -> dict:
-    """A model's parameters on a split, from the stored table."""
-    rows = results.load(table(protocol))
-    return json.loads(rows[(rows["protocol"] == protocol) & (rows["model"] == name)]["parameters"].iloc[0])
+@cache
+def parameters_of(name: str, protocol: str) -> str:
+    """A model's parameters on a split, as JSON, from the stored table."""
+    rows = results.load(table(protocol)).set_index(["protocol", "model"])
+    return rows.loc[(protocol, name), "parameters"]
 
 
 def table(protocol: str) -> str:
