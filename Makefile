@@ -8,7 +8,7 @@ export PYTHONUNBUFFERED := 1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tutorial test test-unit lint lab refresh expected results lock clean
+.PHONY: help tutorial test test-unit lint lab refresh expected results leaderboard peers lock clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -47,6 +47,13 @@ expected: $(READY) ## record the metrics of a FAST run in tests/expected_metrics
 
 results: $(READY) ## run the stored long experiments that are missing or out of date (resumable)
 	$(BIN)/python -m recsys_lib.results --all
+
+leaderboard: $(READY) ## the tables behind notebook 10: every model and re-ranker under one budget (resumable)
+	for name in leaderboard leaderboard-reranking leaderboard-hypervolume two-stage literature; do \
+	  $(BIN)/python -m recsys_lib.results $$name || exit 1; done
+
+peers: $(READY) ## side by side with other libraries, each in an environment of its own; writes tests/benchmarks/RESULTS.md
+	$(BIN)/python tests/benchmarks/peers_in_one_run.py
 
 lock: ## resolve constraints.txt anew: one pin a package, right for Python 3.10 to 3.13
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install -q uv

@@ -42,6 +42,7 @@ EXPERIMENTS = {
     "item-tower": "recsys_lib.experiments.item_tower",
     "leaderboard": "recsys_lib.experiments.leaderboard",
     "literature": "recsys_lib.experiments.literature",
+    "leaderboard-hypervolume": "recsys_lib.experiments.leaderboard_hypervolume",
     "leaderboard-reranking": "recsys_lib.experiments.leaderboard_reranking",
     "llm-reranking": "recsys_lib.experiments.llm_reranking",
     "reranking": "recsys_lib.experiments.reranking",
