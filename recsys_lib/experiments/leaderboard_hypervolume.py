@@ -1,8 +1,8 @@
 """leaderboard-hypervolume: the area under our best pipeline beside that of every peer pipeline, and their ratio.
 
 A peer pipeline is a tuned model that peer libraries have, re-ranked by pyversity: all five of its methods with 21
-settings each, 105 points together, 100 candidates. Ours is 21 points: the blend and one of our re-rankers, the one
-with the largest area on the validation part. All points are read above one reference, (.8 nDCG@10, ILD) of tuned EASE,
+settings each, 105 points together, 100 candidates. Ours is 21 points: the blend and one of our re-rankers, its width
+and the ends of its settings those with the largest area on the validation part. All points are read above one reference, (.8 nDCG@10, ILD) of tuned EASE,
 and measured on users who did not choose them (`held_out_hypervolume`). Parameters are those of the leaderboard. The
 peers' rows are fitted by this library's models, which `tests/benchmarks` compares with the peers' own.
 """
@@ -10,6 +10,8 @@ peers' rows are fitted by this library's models, which `tests/benchmarks` compar
 from __future__ import annotations
 
 from functools import lru_cache
+
+import numpy as np
 
 from recsys_lib import evaluation
 from recsys_lib.experiments import blend, leaderboard
@@ -19,46 +21,60 @@ from recsys_lib.experiments.leaderboard_reranking import candidates, cut, own
 from recsys_lib.experiments.reranking import STRATEGIES, WIDEST, lists, trade_offs
 from recsys_lib.results import Experiment
 
-OURS = [("swap", 100), ("swap", WIDEST), ("msd", WIDEST)]
-PEERS = (REFERENCE, "ALS", "SLIM", "ItemKNN", "MultVAE")
+# re-ranker, width, odds between which its settings lie
+OURS = [
+    ("swap", 100, (0.02, 20)),
+    *(("swap", WIDEST, ends) for ends in ((0.02, 20), (0.05, 3), (0.1, 2))),
+    *(("msd", WIDEST, ends) for ends in ((0.003, 1.5), (0.01, 0.5))),
+]
+PEERS = (REFERENCE, "ALS", "SLIM")
 N_POINTS, N_BOOTSTRAP = 21, 500
 
 
-@lru_cache(maxsize=8)
-def curve(protocol: str, model: str, space: str, methods: tuple, width: int, validation: bool) -> dict:
-    """(method, trade-off) -> report, N_POINTS a method."""
-    found, vectors = cut(candidates(model, protocol, validation), width), blend.spaces(protocol)[space]
+def peers(protocol: str, model: str, space: str) -> dict:
+    """(pyversity's method, setting) -> report on the test part, N_POINTS a method."""
+    found, vectors = cut(candidates(model, protocol, False), 100), blend.spaces(protocol)[space]
     return {
-        (method, t): blend.judge(lists(method, found, vectors, t), protocol, SEED, validation=validation)
-        for method in methods
-        for t in trade_offs(method.split()[-1], N_POINTS)
+        (name, t): blend.judge(lists(f"pyversity {name}", found, vectors, t), protocol, SEED)
+        for name in STRATEGIES
+        for t in trade_offs(name, N_POINTS)
     }
 
 
-@lru_cache(maxsize=8)
-def ours(protocol: str, space: str) -> tuple[tuple[str, int], dict]:
-    """The re-ranker and width with the largest area on the validation part, and its points on the test part."""
+def points(protocol: str, space: str, pipeline: tuple, validation: bool) -> dict:
+    """Our N_POINTS reports of one (re-ranker, width, ends of the odds)."""
+    method, width, ends = pipeline
+    found, vectors = cut(candidates(OWN, protocol, validation), width), blend.spaces(protocol)[space]
+    odds = np.geomspace(*ends, N_POINTS)
+    return {
+        t: blend.judge(lists(method, found, vectors, t), protocol, SEED, validation=validation)
+        for t in odds / (1 + odds)
+    }
+
+
+@lru_cache(maxsize=2)
+def ours(protocol: str, space: str) -> tuple[tuple, dict]:
+    """The pipeline of OURS with the largest area on the validation part, and its points on the test part."""
     reference = own(REFERENCE, protocol, True)
 
     def area(pipeline) -> float:
-        method, width = pipeline
-        points = curve(protocol, OWN, space, (method,), width, True)
-        metric = f"ild_{space}"
-        return evaluation.held_out_hypervolume(points, reference, diversity=metric, n_bootstrap=1).value
+        found, metric = points(protocol, space, pipeline, True), f"ild_{space}"
+        return evaluation.held_out_hypervolume(found, reference, diversity=metric, n_bootstrap=1).value
 
-    method, width = max(OURS, key=area)
-    return (method, width), curve(protocol, OWN, space, (method,), width, False)
+    best = max(OURS, key=area)
+    return best, points(protocol, space, best, False)
 
 
 def compute(unit, rows):
     protocol, space, pipeline = unit.values()
-    (method, width), best = ours(protocol, space)
+    (method, width, ends), best = ours(protocol, space)
     reference = own(REFERENCE, protocol, False)
     options = {"diversity": f"ild_{space}", "n_bootstrap": N_BOOTSTRAP}
     if pipeline == "ours":
         area = evaluation.held_out_hypervolume(best, reference, **options)
-        return {"method": method, "width": width, "n_points": len(best)} | named("area", area)
-    theirs = curve(protocol, pipeline, space, tuple(f"pyversity {name}" for name in STRATEGIES), 100, False)
+        row = {"method": method, "width": width, "first_odds": ends[0], "last_odds": ends[1], "n_points": len(best)}
+        return row | named("area", area)
+    theirs = peers(protocol, pipeline, space)
     area = evaluation.held_out_hypervolume(theirs, reference, **options)
     ratio = evaluation.held_out_hypervolume(best, reference, against=theirs, **options)
     row = {"method": "pyversity, all five", "width": 100, "n_points": len(theirs)}
@@ -70,11 +86,11 @@ def named(name: str, found: evaluation.Interval) -> dict[str, float]:
 
 
 def recompute(row):
-    """Ours, its method taken as stored."""
+    """Ours, its re-ranker, width and ends taken as stored."""
     protocol, space = row["protocol"], row["space"]
-    points = curve(protocol, OWN, space, (row["method"],), int(row["width"]), False)
-    options = {"diversity": f"ild_{space}", "n_bootstrap": 1}
-    return {"area": evaluation.held_out_hypervolume(points, own(REFERENCE, protocol, False), **options).value}
+    pipeline = row["method"], int(row["width"]), (row["first_odds"], row["last_odds"])
+    found, reference = points(protocol, space, pipeline, False), own(REFERENCE, protocol, False)
+    return {"area": evaluation.held_out_hypervolume(found, reference, diversity=f"ild_{space}", n_bootstrap=1).value}
 
 
 def units(protocol: str) -> list[dict]:
@@ -87,7 +103,7 @@ def units(protocol: str) -> list[dict]:
 
 EXPERIMENT = Experiment(
     data=("ml-100k", "all-minilm-l6-v2"),
-    units=[*units("A"), *units("Bu")],
+    units=units("A"),
     compute=compute,
     recompute=recompute,
     sample=(0,),

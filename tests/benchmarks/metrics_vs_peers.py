@@ -58,9 +58,10 @@ def ranx(folder: Path, repeats: int):
     import pandas as pd
     from ranx import Qrels, Run, evaluate
 
-    reco, test = (
-        pd.read_csv(folder / f"{name}.csv").astype({"user_id": str, "item_id": str}) for name in ("reco", "test")
-    )
+    reco, test = (pd.read_csv(folder / f"{name}.csv") for name in ("reco", "test"))
+    for table in (reco, test):
+        for name in ("user_id", "item_id"):
+            table[name] = table[name].astype(str).astype(object)
     qrels = Qrels.from_df(test.assign(score=1), "user_id", "item_id", "score")
     run = Run.from_df(reco.assign(score=1.0 / reco["rank"]), "user_id", "item_id", "score")
     call = partial(evaluate, qrels, run, list(PAIRS["ranx"]), make_comparable=True)
