@@ -2,9 +2,10 @@
 
 A peer pipeline is a tuned model that peer libraries have, re-ranked by pyversity: all five of its methods with 21
 settings each, 105 points together, 100 candidates. Ours is 21 points: the blend and one of our re-rankers, its width
-and the ends of its settings those with the largest area on the validation part. All points are read above one reference, (.8 nDCG@10, ILD) of tuned EASE,
-and measured on users who did not choose them (`held_out_hypervolume`). Parameters are those of the leaderboard. The
-peers' rows are fitted by this library's models, which `tests/benchmarks` compares with the peers' own.
+and the ends of its settings those with the largest area on the validation part. All points are read above one
+reference, (.8 nDCG@10, ILD) of tuned EASE, and measured on users who did not choose them (`held_out_hypervolume`).
+Parameters are those of the leaderboard. The peers' models are this library's; `tests/benchmarks` compares them with
+the peers' own.
 """
 
 from __future__ import annotations
