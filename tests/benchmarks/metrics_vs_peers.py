@@ -35,7 +35,7 @@ PAIRS = {
         "ndcg_at_k": ("ndcg", ""),
         "recall_at_k": ("recall", ""),
         "precision_at_k": ("precision", ""),
-        "map_at_k": ("map", "divides by all relevant items, ours by min(k, relevant)"),
+        "map_at_k": ("map", ""),
         "catalog_coverage": ("coverage", "share of the films that were trained on, ours of all"),
         "novelty": ("novelty", "weighted by how often a film is shown, from shares of interactions"),
         "diversity": ("ild_genre", "of co-occurrence in training, not of genres"),

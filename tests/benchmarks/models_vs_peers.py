@@ -38,8 +38,8 @@ DIFFERS = {
     ("ItemKNN", "implicit"): "nearest to the film in the history; ours: to the film to be listed",
     ("ItemKNN", "rectools"): "implicit's",
     ("ItemKNN", "recommenders"): "SAR: Jaccard over all items",
-    ("ItemKNN", "lenskit"): "means over neighbours' similarities",
-    ("ALS", "lenskit"): "as it comes: its own confidence weights",
+    ("ItemKNN", "lenskit"): "sums over a user's nearest only",
+    ("ALS", "lenskit"): "exact solutions instead of conjugate gradients",
     ("SLIM", "lenskit"): "the same objective",
 }
 
@@ -164,6 +164,7 @@ def lenskit(cells):
 
     neighbours = {"max_nbrs": NEIGHBOURS, "min_nbrs": 1, "save_nbrs": NEIGHBOURS, "feedback": "implicit"}
     factors = {"embedding_size": FACTORS["n_factors"], "epochs": FACTORS["n_iterations"]}
+    factors |= {"regularization": FACTORS["regularisation"], "weight": FACTORS["alpha"]}
     return {
         "EASE": lambda: run(EASEScorer(regularization=L2)),
         "ItemKNN": lambda: run(ItemKNNScorer(**neighbours)),

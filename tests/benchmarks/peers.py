@@ -23,7 +23,7 @@ PINS = {
     "tensorflow": ["tensorflow-cpu==2.21.0"],
     "cornac": ["cornac==3.0.1"],
     "ranx": ["ranx==0.3.21"],
-    "recommenders": ["recommenders==1.2.1"],
+    "recommenders": ["recommenders==1.2.1", "numpy<2"],
     "lenskit": ["lenskit==2025.8.1", "torch==2.13.0", "scipy>=1.17"],
 }
 
