@@ -43,6 +43,7 @@ EXPERIMENTS = {
     "item-tower": "recsys_lib.experiments.item_tower",
     "lambda-beta": "recsys_lib.experiments.lambda_beta",
     "lambda-beta-grid": "recsys_lib.experiments.lambda_beta_grid",
+    "leaderboard": "recsys_lib.experiments.leaderboard",
     "llm-reranking": "recsys_lib.experiments.llm_reranking",
     "modalities": "recsys_lib.experiments.modalities",
     "movielens-stream": "recsys_lib.experiments.movielens_stream",
