@@ -8,7 +8,7 @@ export PYTHONUNBUFFERED := 1
 export JUPYTER_PLATFORM_DIRS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help tutorial test test-unit lint lab refresh expected results lock clean
+.PHONY: help tutorial test test-unit lint lab refresh expected results leaderboard peers readme colab lock clean
 
 help: ## list these targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -47,6 +47,18 @@ expected: $(READY) ## record the metrics of a FAST run in tests/expected_metrics
 
 results: $(READY) ## run the stored long experiments that are missing or out of date (resumable)
 	$(BIN)/python -m recsys_lib.results --all
+
+readme: $(READY) ## fill the READMEs' figures from the committed notebooks (refresh does it, too)
+	$(BIN)/python -m recsys_lib.tutorial readme
+
+colab: $(READY) ## badges, set-up cells and addresses for REPO=owner/name (without REPO: as pyproject.toml says)
+	$(BIN)/python -m recsys_lib.tutorial colab $(if $(REPO),--repository $(REPO))
+
+leaderboard: $(READY) ## every model under one budget of trials, MovieLens-100K (resumable)
+	$(BIN)/python -m recsys_lib.results leaderboard
+
+peers: $(READY) ## side by side with other libraries, each in an environment of its own; writes tests/benchmarks/RESULTS.md
+	$(BIN)/python tests/benchmarks/peers_in_one_run.py
 
 lock: ## resolve constraints.txt anew: one pin a package, right for Python 3.10 to 3.13
 	$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install -q uv

@@ -5,6 +5,8 @@ import os
 
 def pytest_configure(config):
     os.environ["RECSYS_HEADLESS"] = "1"  # kernels inherit it: no progress bars in outputs
+    # What is compared was computed on a CPU; a GPU draws other dropout masks. (CUDA_VISIBLE_DEVICES=0 tries one.)
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as notebook.setup: threads that wait shall not spin
     # nbval starts the kernel that the notebook names ("python3"), wherever that may live: use this Python instead.
     config.option.nbval_current_env = True

@@ -24,7 +24,7 @@ def perturbation(embeddings: Tensor, attention_mask: Tensor, gradient: Tensor | 
     gradient : (n, length, d), or None for a random direction: same length, no knowledge of the loss
     epsilon : float
     """
-    mask = attention_mask.unsqueeze(-1).to(embeddings.dtype)
+    mask = attention_mask.unsqueeze(-1).to(embeddings)
     direction = (torch.randn_like(embeddings) if gradient is None else gradient) * mask
     length = (embeddings.detach() * mask).flatten(1).norm(dim=1)
     scale = epsilon * length / direction.flatten(1).norm(dim=1).clamp(min=1e-12)
@@ -33,7 +33,8 @@ def perturbation(embeddings: Tensor, attention_mask: Tensor, gradient: Tensor | 
 
 def word_embeddings(model, input_ids: Tensor) -> Tensor:
     """The word embeddings of a batch, with a gradient even where the encoder is frozen."""
-    embeddings = model.encoder.get_input_embeddings()(input_ids)
+    table = model.encoder.get_input_embeddings()
+    embeddings = table(input_ids.to(table.weight.device))
     return embeddings if embeddings.requires_grad else embeddings.requires_grad_()
 
 

@@ -22,10 +22,12 @@ class Dataset:
     ----------
     name : str
     interactions : DataFrame
-        `user_id`, `item_id`, `rating`, `timestamp` (seconds), one row a rating.
+        `user_id`, `item_id`, `rating`, `timestamp` (seconds), one row a rating. Purchases repeat; they have no
+        rating, but `basket_id`, `week`, `quantity` and `sales_value`.
     items : DataFrame, index `item_id`
         `title`, `year` (Int64, missing where unknown), `genres` (tuple of str), `text` = "title (year). genres".
-        Its rows are the columns of every matrix and the rows of every item vector.
+        Its rows are the columns of every matrix and the rows of every item vector. Products have their department as
+        genre, and their `category`.
     users : DataFrame, index `user_id`
     licence : str
     """
@@ -56,6 +58,26 @@ class Dataset:
         """Items that share title and year with an earlier item: one film under two ids."""
         return self.items[self.items.duplicated(["title", "year"])]
 
+    def grouped(self, column: str) -> Dataset:
+        """The same events with the values of a column of `items` as items, such as a product's "category".
+
+        Events of items without such a value are left out. The genres of a group are those of its items, most frequent
+        first; its text is "title. genres".
+        """
+        groups = self.items[column].dropna()
+        events = self.interactions.assign(item_id=self.interactions["item_id"].map(groups))
+        events = events[events["item_id"].notna()].reset_index(drop=True)
+        of_group = self.items.loc[groups.index, "genres"].explode().groupby(groups, sort=True)
+        items = pd.DataFrame({"genres": of_group.agg(lambda genres: tuple(genres.value_counts().index))})
+        items = items.loc[items.index.isin(events["item_id"])].rename_axis("item_id")
+        items.insert(0, "title", items.index)
+        items.insert(1, "year", pd.array([pd.NA] * len(items), dtype="Int64"))
+        items["text"] = [
+            f"{title}. {', '.join(genres)}".lower()
+            for title, genres in zip(items["title"], items["genres"], strict=True)
+        ]
+        return Dataset(f"{self.name} by {column}", events, items, self.users, self.licence)
+
     def __repr__(self) -> str:
         return (
             f"Dataset({self.name}: {len(self.interactions):,} interactions, {len(self.users):,} users, "
@@ -64,11 +86,16 @@ class Dataset:
 
 
 def load(name: str) -> Dataset:
-    """Load "ml-100k", "ml-1m" or, for unit tests only, "synthetic-tiny".
+    """Load "ml-100k", "ml-1m", "complete-journey" (purchases) or, for unit tests only, "synthetic-tiny".
 
     The first call of a real set downloads it (see `recsys_lib.assets`).
     """
-    loaders = {"ml-100k": _movielens_100k, "ml-1m": _movielens_1m, "synthetic-tiny": _synthetic_tiny}
+    loaders = {
+        "ml-100k": _movielens_100k,
+        "ml-1m": _movielens_1m,
+        "complete-journey": _complete_journey,
+        "synthetic-tiny": _synthetic_tiny,
+    }
     if name not in loaders:
         raise ValueError(f"there is no data set {name!r}. There are: {', '.join(loaders)}")
     return loaders[name]()
@@ -218,6 +245,27 @@ def _movielens(name, interactions, items, users) -> Dataset:
         users.set_index("user_id").sort_index(),
         assets.registry()[name]["licence"],
     )
+
+
+def _complete_journey() -> Dataset:
+    """Supermarket purchases: users are households, items are products, an event is a line of a receipt."""
+    folder = assets.fetch("complete-journey")
+    lines = pd.read_parquet(folder / "transactions.parquet")
+    lines = lines.rename(columns={"household_id": "user_id", "product_id": "item_id"})
+    lines["timestamp"] = lines["transaction_timestamp"].astype("datetime64[s]").astype(np.int64)
+    lines = lines.sort_values(["user_id", "timestamp", "item_id"], kind="stable", ignore_index=True)
+    products = pd.read_parquet(folder / "products.parquet").set_index("product_id")
+    products = products.reindex(products.index.union(lines["item_id"].unique()))  # some were bought and are not listed
+    names = [products[column].fillna("unknown") for column in ("product_type", "product_category", "department")]
+    texts = [f"{kind}. {category}, {department}" for kind, category, department in zip(*names, strict=True)]
+    columns = {"title": names[0], "year": pd.NA, "genres": [(department,) for department in names[2]], "text": texts}
+    items = pd.DataFrame(columns | {"category": products["product_category"]}, products.index).rename_axis("item_id")
+    items = items.astype({"year": "Int64"}).assign(text=items["text"].str.lower())
+    known = pd.read_parquet(folder / "demographics.parquet").rename(columns={"household_id": "user_id"})
+    users = known.set_index("user_id").reindex(np.sort(lines["user_id"].unique()))
+    columns = ["user_id", "item_id", "timestamp", "basket_id", "week", "quantity", "sales_value"]
+    licence = assets.registry()["complete-journey"]["licence"]
+    return Dataset("complete-journey", lines[columns], items, users, licence)
 
 
 def _synthetic_tiny() -> Dataset:

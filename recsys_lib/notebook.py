@@ -17,6 +17,8 @@ from tqdm import tqdm
 
 from recsys_lib.paths import repository_root
 
+GPU_PLACES = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # the last two: WSL, AMD
+
 
 class ClaimFailed(AssertionError):
     """A notebook's conclusion does not hold on the numbers that it has just computed."""
@@ -40,12 +42,18 @@ def badge(path: str | Path) -> str:
 
 
 def setup_cell() -> str:
-    """The first code cell of every notebook: installs the library where it is missing (Colab), then `setup()`."""
+    """The first code cell of every notebook: installs the library where it is missing (Colab), then `setup()`.
+
+    Naming the torch and numpy that are there, with their exact versions, makes pip keep them or say why it cannot.
+    """
     return (
         "try:\n"
         "    from recsys_lib import notebook\n"
         "except ModuleNotFoundError:  # on Colab: adds what is missing, leaves Colab's own torch and numpy alone\n"
-        f"    %pip install -q --upgrade-strategy only-if-needed git+{repository()}\n"
+        "    from importlib.metadata import distributions\n"
+        "\n"
+        '    keep = " ".join(f"{d.name}=={d.version}" for d in distributions() if d.name in ("torch", "numpy"))\n'
+        f'    %pip install -q "recsys-lib[colab] @ git+{repository()}" {{keep}}\n'
         "    from recsys_lib import notebook\n"
         "\n"
         "notebook.setup()"
@@ -70,7 +78,7 @@ def setup() -> None:
 
 def device() -> str:
     """The name of the GPU that torch would use, or "CPU"."""
-    if sys.platform == "linux" and not Path("/proc/driver/nvidia/version").exists():
+    if sys.platform == "linux" and not any(Path(place).exists() for place in GPU_PLACES):
         return "CPU"  # known without the seconds that importing torch takes
     import torch
 

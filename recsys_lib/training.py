@@ -105,7 +105,7 @@ def train(
     log_dir : path, optional
         TensorBoard logs go there (`tensorboard --logdir`). Default: none.
     device : str, optional
-        "cuda" where there is one, with mixed precision; else "cpu".
+        "cuda" where there is one, with mixed precision; else "cpu". The model stays there.
     progress : callable, optional
         Wraps each epoch's list of batches, for instance `notebook.progress`.
 
@@ -159,9 +159,11 @@ class _Run:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimiser, lambda step: min((step + 1) / warm, max(0.0, (steps - step) / max(1, steps - warm)))
         )
-        half = torch.bfloat16 if device == "cuda" and torch.cuda.is_bf16_supported() else torch.float16
-        self.precision = lambda: torch.autocast(device, half, enabled=device == "cuda")
-        self.scaler = torch.amp.GradScaler(device, enabled=device == "cuda" and half == torch.float16)
+        kind = torch.device(device).type
+        self.on_gpu = kind == "cuda"
+        half = _half() if self.on_gpu else torch.bfloat16
+        self.precision = lambda: torch.autocast(kind, half, enabled=self.on_gpu)
+        self.scaler = torch.amp.GradScaler(kind, enabled=half == torch.float16)
         self.epoch = self.step = 0
         self.losses, self.sizes, self.history, self.best = [], [], [], None
 
@@ -243,7 +245,7 @@ class _Run:
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
             "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if self.device == "cuda" else [],
+            "random_cuda": torch.cuda.get_rng_state_all() if self.on_gpu else [],
             "counters": [self.epoch, self.step],
             "losses": self.losses,
             "sizes": self.sizes,
@@ -259,7 +261,7 @@ class _Run:
         path = Path(folder) / CHECKPOINT if folder else None
         if path is None or not path.is_file():
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)  # AdamW counts its steps there
         if state["identity"] != self.identity:
             raise ValueError(
                 f"the checkpoint in {Path(folder).name!r} belongs to other data, settings or model. "
@@ -271,12 +273,20 @@ class _Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
-        torch.set_rng_state(state["random"].cpu())
-        if self.device == "cuda":
-            torch.cuda.set_rng_state_all([each.cpu() for each in state["random_cuda"]])
+        torch.set_rng_state(state["random"])
+        if self.on_gpu:
+            torch.cuda.set_rng_state_all(state["random_cuda"])
         self.epoch, self.step = state["counters"]
         self.losses, self.sizes, self.history = state["losses"], state["sizes"], state["history"]
         self.best = state["best"]
+
+
+def _half() -> torch.dtype:
+    """bfloat16 where the GPU computes in it (compute capability 8 and later).
+
+    Others, Colab's T4 among them, say that they support it and emulate it slowly: they get float16.
+    """
+    return torch.bfloat16 if torch.cuda.get_device_capability() >= (8, 0) else torch.float16
 
 
 def parameter_groups(model: BERTRecommender, settings: Settings) -> list[dict]:

@@ -133,7 +133,9 @@ def solution_title(node, path) -> list[str]:
     problems = (
         [] if first.startswith(f"# Solutions to {path.stem[:2]} · ") else ["cell 0 has no title of its solutions"]
     )
-    return problems + ([] if f"../{path.name}" in first else ["cell 0 does not link its notebook"])
+    if helpers.badge(f"notebooks/solutions/{path.name}") not in first:
+        problems.append("cell 0 has no Colab badge of these solutions (notebook.badge)")
+    return problems + ([] if f"../{path.name})" in first else ["cell 0 does not link its notebook"])
 
 
 def sections(node, path) -> list[str]:

@@ -230,9 +230,8 @@ def solution():
     sources = [notebook.setup_cell(), "FAST: bool = False", "print(1)"]
     cells = [new_code_cell(source, execution_count=number) for number, source in enumerate(sources, 1)]
     cells[1].metadata.tags = ["parameters"]
-    return new_notebook(
-        cells=[new_markdown_cell(f"# Solutions to 07 · Example\n\n[back](../{PATH.name})"), *cells]
-    ), path
+    head = f"# Solutions to 07 · Example\n\n{notebook.badge(path)}\n\n[back](../{PATH.name})"
+    return new_notebook(cells=[new_markdown_cell(head), *cells]), path
 
 
 def test_a_good_solution_is_good(solution):
@@ -244,6 +243,10 @@ def test_a_good_solution_is_good(solution):
     [
         (lambda n: n.cells[0].update(source="# Answers\n\n(../07_example.ipynb)"), "cell 0 has no title"),
         (lambda n: n.cells[0].update(source="# Solutions to 07 · Example"), "cell 0 does not link its notebook"),
+        (
+            lambda n: n.cells[0].update(source=n.cells[0].source.replace("/solutions/", "/")),
+            "cell 0 has no Colab badge",
+        ),
         (lambda n: n.cells[1].update(source="import recsys_lib"), "setup_cell"),
         (lambda n: n.cells[2].metadata.update(tags=[]), "0 cells are tagged"),
         (lambda n: n.cells[3].update(execution_count=None), "cell 3 was never executed"),

@@ -1,6 +1,7 @@
 """The helpers of the notebooks, without a kernel: what they show, what they keep for machines, what they refuse."""
 
 import ast
+import importlib.metadata
 import re
 import sys
 from types import SimpleNamespace
@@ -66,18 +67,27 @@ def test_badge_and_setup_cell_follow_the_repository(monkeypatch):
     monkeypatch.setattr(notebook, "repository", lambda: "https://github.com/a/b")
     link = "https://colab.research.google.com/github/a/b/blob/main/notebooks/00_x.ipynb"
     assert re.fullmatch(r"\[!\[.+\]\(https://\S+\.svg\)\]\((.+)\)", notebook.badge("notebooks/00_x.ipynb"))[1] == link
-    assert "git+https://github.com/a/b\n" in notebook.setup_cell()
+    assert '"recsys-lib[colab] @ git+https://github.com/a/b" {keep}\n' in notebook.setup_cell()
 
 
-def test_setup_cell_is_python_and_installs_only_what_is_missing():
+def test_setup_cell_is_python_and_installs_only_where_the_library_is_missing():
     source = TransformerManager().transform_cell(notebook.setup_cell())
     (attempt, call) = ast.parse(source).body
     assert isinstance(attempt, ast.Try) and ast.unparse(attempt.body[0]) == "from recsys_lib import notebook"
     assert [ast.unparse(handler.type) for handler in attempt.handlers] == ["ModuleNotFoundError"]
     assert ast.unparse(call) == "notebook.setup()"
-    install = next(line for line in notebook.setup_cell().splitlines() if "%pip" in line)
-    assert "--upgrade-strategy only-if-needed" in install
-    assert not re.search(r"\b(torch|numpy|--force|--ignore-installed)\b", install)
+
+
+def test_setup_cell_tells_pip_the_torch_and_numpy_that_are_there(monkeypatch):
+    there = {"torch": "2.9.0+cu126", "numpy": "2.0.2", "pandas": "2.2.2"}
+    found = [SimpleNamespace(name=name, version=version) for name, version in there.items()]
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: found)
+    lines = notebook.setup_cell().splitlines()
+    install = next(line for line in lines if "%pip" in line)
+    variables = {}
+    exec("\n".join(line.strip() for line in lines[3 : lines.index(install)]), variables)
+    assert variables["keep"] == "torch==2.9.0+cu126 numpy==2.0.2"
+    assert install.endswith(" {keep}") and not re.search(r"--(upgrade|force|ignore-installed)|-U\b", install)
 
 
 def test_setup_prints_versions_and_device(capsys):

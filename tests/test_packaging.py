@@ -1,20 +1,25 @@
 """The set-up says one thing in all its files: pyproject, constraints, environment, Makefile, CI, READMEs."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from importlib.metadata import packages_distributions
 
+import nbformat
 import pytest
 import yaml
+from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import recsys_lib
 from recsys_lib.paths import repository_root
+from recsys_lib.tutorial import execute
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -55,7 +60,47 @@ def test_every_dependency_has_a_lower_bound_and_a_pin_that_meets_it(requirement)
 
 def test_extras_are_the_ones_that_all_installs():
     extras = PROJECT["optional-dependencies"]
-    assert {f"recsys-lib[{','.join(name for name in extras if name != 'all')}]"} == set(extras["all"])
+    parts = ",".join(name for name in extras if name not in ("all", "colab"))
+    assert {f"recsys-lib[{parts}]"} == set(extras["all"])
+
+
+def extra(name):
+    """The packages that an extra brings, those of the extras that it names included."""
+    for line in PROJECT["optional-dependencies"][name]:
+        parts = re.fullmatch(r"recsys-lib\[(.+)\]", line)
+        yield from (each for part in parts[1].split(",") for each in extra(part)) if parts else [Requirement(line).name]
+
+
+def imported(source):
+    """The packages that a piece of Python imports, wherever in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (name.name.split(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield from ["tensorboard"] if node.module.endswith(".tensorboard") else [node.module.split(".")[0]]
+
+
+def test_the_extra_for_colab_brings_what_the_notebooks_import_and_no_jupyter():
+    files = [path for path in (ROOT / "recsys_lib").rglob("*.py") if "tutorial" not in path.parts]
+    sources = [path.read_text(encoding="utf-8") for path in files]
+    for path in execute.notebooks():
+        cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        sources += [TransformerManager().transform_cell(cell.source) for cell in cells]
+    needed = {name for source in sources for name in imported(source)} - set(sys.stdlib_module_names) - {"recsys_lib"}
+    core = [Requirement(line).name for line in PROJECT["dependencies"]]
+    brought = {canonicalize_name(name) for name in [*core, *extra("colab")]}
+    distributions = packages_distributions()
+    missing = {name for name in needed if brought.isdisjoint(map(canonicalize_name, distributions.get(name, [name])))}
+    assert missing <= {"huggingface_hub"}  # transformers brings it
+    assert not brought & {"jupyterlab", "ipykernel", "papermill", "nbconvert"}
+
+
+def test_colabs_own_ipython_and_pandas_are_enough():
+    """Replacing either under a running Colab breaks it; these are the versions that its image pins."""
+    for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["colab"]]:
+        requirement = Requirement(line)
+        if (there := {"ipython": "7.34.0", "pandas": "2.2.2", "numpy": "2.0.2"}.get(requirement.name)) is not None:
+            assert requirement.specifier.contains(there), line
 
 
 def test_torch_is_pinned_as_agreed():

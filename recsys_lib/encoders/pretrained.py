@@ -116,7 +116,9 @@ def load(name_or_path: str, dtype: str = "float32", device: str | None = None, r
     return prepared_by, _on_device(model.eval(), dtype, device)
 
 
-def _on_device(model, dtype: str, device: str):
+def _on_device(model, dtype: str, device):
+    import torch
+
     from recsys_lib.encoders.cpu_linear import Int8Linear, OneDNNLinear, replace_linear
 
     if dtype == "int8":
@@ -124,7 +126,7 @@ def _on_device(model, dtype: str, device: str):
             raise ValueError("this model has no nn.Linear layer, so that int8 changes nothing: take dtype='bfloat16'")
     elif dtype == "bfloat16" and model.config.model_type == "xlnet":
         raise ValueError("transformers' XLNet does not compute in bfloat16 (its positions stay float32): take float32")
-    elif dtype == "float32" and device == "cpu" and OneDNNLinear.works_here():
+    elif dtype == "float32" and torch.device(device).type == "cpu" and OneDNNLinear.works_here():
         replace_linear(model, OneDNNLinear)
     return model.to(device)
 

@@ -3,6 +3,7 @@
 from recsys_lib.evaluation.budget import BudgetGain, budget_gain, halvings, within_budget
 from recsys_lib.evaluation.intervals import Interval, compare, confidence_interval, splits_interval
 from recsys_lib.evaluation.report import CATALOGUE_METRICS, Report, evaluate
+from recsys_lib.evaluation.significance import holm, sign_flip_test
 from recsys_lib.evaluation.tradeoff import frontier, held_out_hypervolume, hypervolume
 
 __all__ = [
@@ -17,7 +18,9 @@ __all__ = [
     "frontier",
     "halvings",
     "held_out_hypervolume",
+    "holm",
     "hypervolume",
+    "sign_flip_test",
     "splits_interval",
     "within_budget",
 ]

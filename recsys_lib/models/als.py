@@ -65,13 +65,30 @@ class ALS(Recommender):
         x_u = (Y'Y + alpha sum_i y_i y_i' + regularisation I)^-1 (1 + alpha) sum_i y_i   (Hu et al., eq. 4)
         """
         matrix = sparse.csr_matrix(matrix)
-        items = self.item_factors_.astype(np.float64)
-        if matrix.shape[1] != len(items):
-            raise ValueError(f"the new rows have {matrix.shape[1]} columns, but the model knows {len(items)} items")
-        gram = items.T @ items + self.regularisation * np.eye(self.n_factors)
+        if matrix.shape[1] != len(self.item_factors_):
+            raise ValueError(
+                f"the new rows have {matrix.shape[1]} columns, but the model knows {len(self.item_factors_)} items"
+            )
+        return self._solve(matrix, self.item_factors_)
+
+    def fold_in_items(self, matrix: sparse.csc_matrix, user_factors=None) -> np.ndarray:
+        """Factors of new items, the same with the sides exchanged (eq. 5): (n_users, n) -> (n, n_factors) float64.
+
+        user_factors : (n_users, n_factors), if the rows are not (only) those of the training users.
+        """
+        users = self.user_factors_ if user_factors is None else np.asarray(user_factors)
+        if matrix.shape[0] != len(users):
+            raise ValueError(
+                f"the new columns have {matrix.shape[0]} rows, but there are factors of {len(users)} users"
+            )
+        return self._solve(sparse.csr_matrix(matrix.T), users)
+
+    def _solve(self, matrix: sparse.csr_matrix, fixed: np.ndarray) -> np.ndarray:
+        fixed = fixed.astype(np.float64)
+        gram = fixed.T @ fixed + self.regularisation * np.eye(self.n_factors)
         factors = np.zeros((matrix.shape[0], self.n_factors))
         for row in range(matrix.shape[0]):
-            seen = items[matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]]
+            seen = fixed[matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]]]
             factors[row] = np.linalg.solve(gram + self.alpha * seen.T @ seen, (1 + self.alpha) * seen.sum(axis=0))
         return factors
 

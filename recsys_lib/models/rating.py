@@ -89,7 +89,7 @@ class BERTRecommender(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, input_ids=None, attention_mask=None, *, inputs_embeds=None, users=None, labels=None) -> Output:
-        """Logits and loss of one batch.
+        """Logits and loss of one batch, which may lie on another device than the model.
 
         Parameters
         ----------
@@ -98,15 +98,20 @@ class BERTRecommender(nn.Module):
         users : (n, user_size) tensor; a row of zeros is a person who is not known
         labels : (n,) int64 tensor of stars minus one
         """
+        users, labels = self._here(users), self._here(labels)
         logits = self.score(self.encode(input_ids, attention_mask, inputs_embeds=inputs_embeds), users)
         return Output(logits, None if labels is None else self.loss(logits, labels))
 
     def encode(self, input_ids=None, attention_mask=None, *, inputs_embeds=None) -> Tensor:
         """The pooled text: (n, d), the mean of the last hidden states over the real tokens."""
-        given = {"input_ids": input_ids} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
+        given = {"input_ids": self._here(input_ids)} if inputs_embeds is None else {"inputs_embeds": inputs_embeds}
+        attention_mask = self._here(attention_mask)
         states = self.encoder(**given, attention_mask=attention_mask).last_hidden_state
         mask = attention_mask.unsqueeze(-1).to(states.dtype)
         return (states * mask).sum(1) / mask.sum(1).clamp(min=1)
+
+    def _here(self, values: Tensor | None) -> Tensor | None:
+        return None if values is None else values.to(self.hidden.weight.device)
 
     def score(self, pooled: Tensor, users: Tensor | None = None) -> Tensor:
         """Logits (n, n_outputs) of pooled texts (n, d): the head alone, for texts that were encoded once."""
@@ -147,7 +152,7 @@ class BERTRecommender(nn.Module):
 
     def probabilities(self, logits) -> np.ndarray:
         """P(1 star), …, P(K stars): (n, K), rows sum to 1. The head "regression" has none and raises a ValueError."""
-        logits = torch.as_tensor(logits).float()
+        logits = torch.as_tensor(logits).float().cpu()
         if self.head == "softmax":
             return logits.softmax(dim=1).numpy()
         if self.head == "regression":
@@ -160,7 +165,7 @@ class BERTRecommender(nn.Module):
     def expected_rating(self, logits) -> np.ndarray:
         """The expected stars, (n,) between 1 and K: the sum of k P(k), or the regression's output, clipped."""
         if self.head == "regression":
-            return np.clip(1 + np.asarray(torch.as_tensor(logits).float())[:, 0], 1, self.n_levels)
+            return np.clip(1 + torch.as_tensor(logits).float().cpu().numpy()[:, 0], 1, self.n_levels)
         return self.probabilities(logits) @ np.arange(1, self.n_levels + 1, dtype=np.float32)
 
     def predicted_stars(self, logits) -> np.ndarray:

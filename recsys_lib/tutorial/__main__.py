@@ -1,4 +1,4 @@
-"""python -m recsys_lib.tutorial: run the tutorial and build its site; refresh or record what is committed."""
+"""python -m recsys_lib.tutorial: run the tutorial, build its site, and bring what is committed up to date."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 
 from recsys_lib.notebook import read_record
 from recsys_lib.paths import repository_root
-from recsys_lib.tutorial import execute, site
+from recsys_lib.tutorial import execute, findings, site, stamp
 
 COMMANDS = {
     "run": "execute every notebook into build/notebooks, build the site, print the headline table (the default)",
     "site": "build the site from the notebooks that were executed last",
     "refresh": "execute the committed notebooks in place",
+    "readme": "fill the READMEs' figures from the committed notebooks",
     "expected": "record the metrics of a FAST run in tests/expected_metrics.json",
+    "colab": "set-up cells, Colab badges and addresses as pyproject says; --repository owner/name changes that",
 }
 
 
@@ -28,7 +30,10 @@ def main() -> int:
     parser.add_argument("command", nargs="?", default="run", choices=COMMANDS)
     parser.add_argument("--fast", action="store_true", help="small sizes: every notebook in under 30 seconds")
     parser.add_argument("--only", default="", help="notebooks whose name starts so, for instance 02")
+    parser.add_argument("--repository", metavar="OWNER/NAME", help="colab: the repository on GitHub")
     arguments = parser.parse_args()
+    if arguments.command in ("colab", "readme"):
+        return _tell(stamp.stamp(arguments.repository) if arguments.command == "colab" else findings.update())
     paths = execute.notebooks(arguments.only)
     if not paths:
         parser.error(f"no notebook starts with {arguments.only!r}")
@@ -57,9 +62,13 @@ def _site(paths, build: Path, fast: bool) -> int:
     if missing:
         print(f"no site: {len(missing)} notebooks were not executed yet, {execute.name(missing[0])} is the first")
         return 1
-    index = site.build(executed, build / "site")
+    root = repository_root()
+    documents = [root / "docs" / "glossary.md", root / "docs" / "reading.md", root / "data" / "README.md"]
+    # a FAST run leaves some claims out
+    found = findings.render(execute.notebooks() if fast else executed, findings.READMES["README.md"])
+    index = site.build(executed, build / "site", documents, found)
     print("\n" + site.headline(executed) + "\n")
-    print(f"site: {index.relative_to(repository_root())}")
+    print(f"site: {index.relative_to(root)}")
     return 0
 
 
@@ -68,11 +77,7 @@ def _refresh(paths, build: Path, fast: bool) -> int:
     for run in [run for run in runs if run.node]:
         for change in execute.refresh(run.path, run):
             print(f"changed in {execute.name(run.path)}: {change}")
-    figure = site.headline_figure(execute.notebooks())
-    if figure:
-        target = repository_root() / "notebooks" / "images" / "headline.png"
-        target.parent.mkdir(exist_ok=True)
-        target.write_bytes(figure)
+    _tell(findings.update())
     return int(any(run.node is None for run in runs))
 
 
@@ -85,6 +90,12 @@ def _expected(paths, build: Path, fast: bool) -> int:
         expected[execute.name(run.path)] = {key: float(f"{v:.6g}") for key, v in read_record(run.node).items()}
     execute.expected_path().write_text(json.dumps(dict(sorted(expected.items())), indent=1) + "\n", encoding="utf-8")
     return int(any(run.node is None for run in runs))
+
+
+def _tell(changed: list[Path]) -> int:
+    for path in changed:
+        print(f"changed {path.relative_to(repository_root())}")
+    return 0
 
 
 if __name__ == "__main__":

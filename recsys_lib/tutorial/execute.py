@@ -149,12 +149,12 @@ def with_palette(png: str) -> str:
 
 
 @contextmanager
-def kernel_environment():
+def kernel_environment(python: str = sys.executable):
     """Make kernels run this Python whatever kernelspecs the user has, without bars and with assets of this process."""
     with tempfile.TemporaryDirectory(prefix="recsys-kernel-") as folder:
         spec = Path(folder) / "kernels" / "recsys"
         spec.mkdir(parents=True)
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"]
+        command = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=50"]
         (spec / "kernel.json").write_text(
             json.dumps({"argv": command, "display_name": "recsys", "language": "python"}), encoding="utf-8"
         )

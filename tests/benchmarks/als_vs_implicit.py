@@ -201,7 +201,8 @@ def main() -> None:
     text += f"\n\nRatio ours / implicit: **{ratio:.2f}** (median of {arguments.rounds} alternated pairs)."
     sizes = ("users", "items", "cells", "factors", "threads")
     default = all(getattr(arguments, size) == parser.get_default(size) for size in sizes)
-    peers.publish("ALS against implicit", f"{text}\n\n{qualities}", write=default)
+    row = ("ALS, an iteration", f"{arguments.cells:,} cells", "implicit", "", "", float(1 / ratio), "")
+    peers.publish("ALS against implicit", f"{text}\n\n{qualities}", write=default, summary=[row])
 
 
 if __name__ == "__main__":

@@ -141,7 +141,8 @@ def main() -> None:
     default = not arguments.texts and all(
         getattr(arguments, name) == parser.get_default(name) for name in ("n_texts", "rounds", "threads")
     )
-    peers.publish("Encoding against sentence-transformers", text, write=default)
+    row = ("encoding", f"{len(texts)} texts", "sentence-transformers", "equal", "", float(ratios[OURS].median()), 1.2)
+    peers.publish("Encoding against sentence-transformers", text, write=default, summary=[row])
 
 
 def worker(side: str, model: str, folder: str) -> None:

@@ -21,6 +21,9 @@ PINS = {
     "sentence-transformers": ["sentence-transformers==6.2.0", "torch==2.13.0", "transformers==5.20.2"],
     "pyversity": ["pyversity==0.2.0"],
     "tensorflow": ["tensorflow-cpu==2.21.0"],
+    "cornac": ["cornac==3.0.1"],
+    "ranx": ["ranx==0.3.21"],
+    "recommenders": ["recommenders==1.2.1", "numpy<2"],
     "lenskit": ["lenskit==2025.8.1", "torch==2.13.0", "scipy>=1.17"],
 }
 
@@ -83,19 +86,48 @@ def peak_memory_gb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**30
 
 
-def publish(title: str, text: str, *, write: bool = True) -> None:
-    """Print a section and put it into RESULTS.md in place of its earlier version (`write=False`: only print)."""
+SUMMARY = "In one table"
+
+
+def publish(title: str, text: str, *, write: bool = True, summary: list[tuple] = ()) -> None:
+    """Print a section and put it into RESULTS.md in place of its earlier version (`write=False`: only print).
+
+    `summary` holds the rows that the section adds to the table of all peers: (task, data, peer, our quality, the
+    peer's, times faster, bar). They are kept in summary.json, from which that table is made anew.
+    """
     section = f"## {title}\n\n{datetime.date.today()}, {os.cpu_count()} CPU cores.\n\n{text.strip()}\n"
     print(section)
     if not write:
         print("Not written to RESULTS.md: the sizes are not the default ones.")
         return
+    put(title, section)
+    if summary:
+        put(SUMMARY, one_table(title, summary))
+
+
+def one_table(title: str, rows: list[tuple]) -> str:
+    """The section of all peers, with these rows in place of the earlier ones of `title`."""
+    kept = Path(__file__).with_name("summary.json")
+    every = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    every[title] = {"date": str(datetime.date.today()), "rows": [list(row) for row in rows]}
+    kept.write_text(json.dumps(every, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    head = ("task", "data", "peer", "quality, ours", "peer's", "times faster", "bar", "date", "section")
+    lines = [f"## {SUMMARY}\n", f"| {' | '.join(head)} |", "|---|---|---|--:|--:|--:|--:|---|---|"]
+    for section, found in every.items():
+        link = f"[{section}](#{section.lower().replace(' ', '-')})"
+        for *names, quality, theirs, faster, bar in found["rows"]:
+            numbers = f"{quality} | {theirs} | **{faster:.2f}** | {bar}"
+            lines.append(f"| {' | '.join(names)} | {numbers} | {found['date']} | {link} |")
+    return "\n".join(lines) + "\n"
+
+
+def put(title: str, section: str) -> None:
+    """Into RESULTS.md: in place of the section of this title, else at the end; the table of all peers first."""
     path = Path(__file__).with_name("RESULTS.md")
-    before = (
-        path.read_text(encoding="utf-8")
-        if path.is_file()
-        else "# Results\n\nWritten by the scripts beside this file.\n"
-    )
+    head = "# Results\n\nWritten by the scripts beside this file.\n"
+    before = path.read_text(encoding="utf-8") if path.is_file() else head
+    if title == SUMMARY and f"## {SUMMARY}\n" not in before:
+        before = before.replace(head, f"{head}\n## {SUMMARY}\n", 1)
     pattern = re.compile(rf"## {re.escape(title)}\n.*?(?=\n## |\Z)", re.DOTALL)
     after = pattern.sub(lambda _: section, before) if pattern.search(before) else f"{before.rstrip()}\n\n{section}"
     path.write_text(after, encoding="utf-8")

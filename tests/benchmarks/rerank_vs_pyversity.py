@@ -196,8 +196,8 @@ def agreement(title: str, case: dict, interpreter: Path, folder: Path) -> list[s
     return rows
 
 
-def throughput(title: str, case: dict, interpreter: Path, folder: Path, rounds: int, repeats: int) -> list[str]:
-    """Rows of the table of users a second, one a re-ranker and engine."""
+def throughput(title: str, case: dict, interpreter: Path, folder: Path, rounds: int, repeats: int) -> tuple[list, list]:
+    """Rows of the table of users a second, one a re-ranker and engine, and of the table of all peers."""
     np.savez(folder / "case.npz", **case)
     ours, theirs, alone = [], [], []
     for _ in range(rounds):
@@ -206,7 +206,7 @@ def throughput(title: str, case: dict, interpreter: Path, folder: Path, rounds: 
         found = peers.run(interpreter, Path(__file__), "--theirs", path, **ONE_THREAD)
         theirs.append(found["seconds"])
         alone.append(found["without look-up"])
-    rows, n_users = [], len(case["items"])
+    rows, summary, n_users = [], [], len(case["items"])
     data = f"{title}, {n_users:,} users, {len(np.unique(case['items'])):,} films"
     for name, (rule, bar) in TIMED.items():
         own = np.array([each[name] for each in ours])
@@ -214,7 +214,8 @@ def throughput(title: str, case: dict, interpreter: Path, folder: Path, rounds: 
         ratios = [np.median(found / own) for found in (other, without)]
         speeds = " | ".join(f"{n_users / np.median(seconds):,.0f}" for seconds in (own, other))
         rows.append(f"| {data} | {name} | {rule} | {speeds} | **{ratios[0]:.1f}** | {ratios[1]:.1f} | {bar} |")
-    return rows
+        summary.append((f"re-ranking, {name}", title, f"pyversity {rule}", "", "", float(ratios[0]), bar))
+    return rows, summary
 
 
 def compare(rounds: int, repeats: int) -> None:
@@ -229,8 +230,9 @@ def compare(rounds: int, repeats: int) -> None:
         equal = agreement("MovieLens-100K", small, interpreter, folder)
         equal += agreement("random, no cosine below 0", random_case(signed=False), interpreter, folder)
         equal += agreement("random, cosines of both signs", random_case(signed=True), interpreter, folder)
-        speeds = throughput("MovieLens-100K", repeated, interpreter, folder, rounds, repeats)
-        speeds += throughput("MovieLens-1M", large, interpreter, folder, rounds, repeats)
+        speeds, summary = throughput("MovieLens-100K", repeated, interpreter, folder, rounds, repeats)
+        more = throughput("MovieLens-1M", large, interpreter, folder, rounds, repeats)
+        speeds, summary = speeds + more[0], summary + more[1]
     own_versions = peers.versions(sys.executable, "numpy", "numba")
     their_versions = peers.versions(interpreter, "pyversity", "numpy")
     text = f"EASE's 100 candidates -> {K}, MiniLM vectors. Ours: {own_versions}. Peer: {their_versions}.\n\n"
@@ -242,7 +244,7 @@ def compare(rounds: int, repeats: int) -> None:
     text += "\n".join([f"| {' | '.join(head)} |", "|---|---|--:|--:|--:|--:|--:|", *equal])
     dpp = f"DPP: each with scale {' and '.join(f'{scale:g}' for scale in DPP_SCALES)}"
     text += f"\n\nOrder of selection; diversity {', '.join(map(str, DIVERSITIES))} ({dpp})."
-    peers.publish("Re-ranking against pyversity", text)
+    peers.publish("Re-ranking against pyversity", text, summary=summary)
 
 
 def synthetic(n_users: int, n_candidates: int, n_items: int):
