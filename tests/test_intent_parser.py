@@ -219,7 +219,10 @@ def test_fit_learns_what_words_are_worth():
         assert set(parser.parse(text).wanted) == names
     # labels of one facet only
     assert (
-        IntentParser(Letters(), facets=["Horror", "War", "Comedy"]).fit(texts, truth, among=["War"]).parse("war").wanted
+        IntentParser(Letters(), facets=["Horror", "War", "Comedy"])
+        .fit(texts, truth, among=["War"])
+        .parse("a war film")
+        .wanted
     )
 
 
@@ -320,7 +323,7 @@ def test_sentiment(by_words):
 
 
 def test_what_is_called_bad_is_refused(by_words):
-    assert by_words.parse("musicals are awful").avoid == ("Musical",)
+    assert by_words.parse("musicals are dreadful").avoid == ("Musical",)
     assert by_words.parse("musicals are wonderful").avoid == ()
     assert by_words.parse("an awful lot of musicals").avoid == ()  # no verdict on them
 
