@@ -7,7 +7,7 @@ from scipy import sparse
 
 from recsys_lib import models
 from recsys_lib.interactions import Interactions
-from recsys_lib.online import FadingPopularity, FoldIn, History, IncrementalItemKNN, LiveProfile
+from recsys_lib.online import FadingFrequency, FadingPopularity, FoldIn, History, IncrementalItemKNN, LiveProfile
 
 N_USERS, N_ITEMS = 40, 25
 
@@ -33,7 +33,9 @@ def learned(model, events, start, sizes=(1, 7, 40)):
     while start < len(events[0]):
         stop = start + sizes[step % len(sizes)]
         part = [each[start:stop] for each in events]
-        model.learn(*part) if isinstance(model, FadingPopularity | IncrementalItemKNN) else model.learn(*part[:2])
+        model.learn(*part) if isinstance(
+            model, FadingFrequency | FadingPopularity | IncrementalItemKNN
+        ) else model.learn(*part[:2])
         start, step = stop, step + 1
     return model
 
@@ -60,6 +62,29 @@ def test_fading_popularity_equals_the_sum_over_events(events, half_life):
     weights = np.ones(len(times)) if half_life is None else 0.5 ** ((times[-1] - times) / half_life)
     np.testing.assert_allclose(model.counts_, np.bincount(items, weights, N_ITEMS), rtol=1e-12)
     assert (model.score([0, 3]) == model.counts_.astype(np.float32)).all()
+
+
+@pytest.mark.parametrize("half_life", [None, 1e5])
+def test_popularity_of_first_purchases(events, half_life):
+    model = learned(FadingPopularity(half_life=half_life, repeats=False).fit(trained(events, 200)), events, 200)
+    users, items, times = events
+    first = ~pd.DataFrame({"u": users, "i": items}).duplicated().to_numpy()
+    weights = np.ones(first.sum()) if half_life is None else 0.5 ** ((times[-1] - times[first]) / half_life)
+    np.testing.assert_allclose(model.counts_, np.bincount(items[first], weights, N_ITEMS), rtol=1e-12)
+    if half_life is None:
+        assert (model.counts_ == trained(events, 900).item_counts).all()
+
+
+@pytest.mark.parametrize("half_life", [None, 1e5])
+def test_own_frequency_equals_the_sum_over_events(events, half_life):
+    model = learned(FadingFrequency(half_life=half_life).fit(trained(events, 200)), events, 200)
+    users, items, times = (each[first_events(events, 200)] for each in events)
+    weights = np.ones(len(times)) if half_life is None else 0.5 ** ((times[-1] - times) / half_life)
+    counts = np.zeros((N_USERS, N_ITEMS))
+    np.add.at(counts, (users, items), weights)
+    np.testing.assert_allclose(model.counts_, counts, rtol=1e-12)
+    often = model.recommend([3], k=5, exclude=False).items[0]
+    assert (np.diff(counts[3, often]) <= 1e-12).all() and counts[3, often[0]] == counts[3].max()
 
 
 def test_fading_item_knn_equals_the_sum_over_pairs(events):

@@ -7,6 +7,7 @@ import pytest
 from recsys_lib import models
 from recsys_lib.interactions import Interactions
 from recsys_lib.online import FadingPopularity, IncrementalEASE, LiveProfile, Stream, prequential
+from recsys_lib.topk import TopK
 
 
 def frame(**changes):
@@ -155,6 +156,49 @@ def test_repeats_count_only_when_they_are_asked_for():
     assert judged(repeats=True) == [1.0, 0.0]
 
 
+def test_a_slice_is_ranked_and_looked_for_alone(tiny):
+    asked = []
+
+    def rare(had):
+        asked.append(had.matrix.to_csr().nnz)
+        return had.item_counts < 6
+
+    model, stream = a_case(tiny, size=100)
+    found = prequential(model, stream, only=rare)
+    assert asked[0] == 300 and asked == sorted(asked)  # what was known before each block
+    other, stream = a_case(tiny, size=100)
+    users, lists = [], []
+    for block in stream:
+        scores = other.score(np.unique(block.users[block.users < other.history_.n_users]))
+        lists.append(scores.shape)
+        in_slice = other.history_.item_counts < 6
+        users += [
+            user
+            for user in np.unique(block.users)
+            if user < other.history_.n_users
+            and len(other.history_.rows[user][0])
+            and np.setdiff1d(block.items[(block.users == user)], other.history_.rows[user][0]).size
+            and in_slice[np.setdiff1d(block.items[(block.users == user)], other.history_.rows[user][0])].any()
+        ]
+        other.learn(block.users, block.items)
+    assert found.per_list["user"].tolist() == users
+
+
+def test_a_reranker_gets_the_best_hundred_and_makes_the_lists(tiny):
+    model, stream = a_case(tiny)
+    seen = []
+
+    def backwards(found):
+        seen.append((found.items.shape[1], found.scale))
+        return TopK(found.items[:, :10][:, ::-1], found.scores[:, :10])
+
+    turned = prequential(model, stream, rerank=backwards)
+    plain = prequential(*a_case(tiny))
+    assert set(seen) == {(100, model.scale_)}
+    assert (turned.per_list["recall"] == plain.per_list["recall"]).all()
+    assert (turned.per_list["ndcg"] != plain.per_list["ndcg"]).any()
+
+
 def test_low_ratings_are_learned_but_no_answers(tiny):
     model, stream = a_case(tiny)
     found = prequential(model, stream, min_rating=4)
@@ -166,6 +210,15 @@ def test_a_model_that_does_not_learn_is_judged_as_it_is(tiny):
     frozen = prequential(*a_case(tiny, models.EASE(l2=20.0)))
     same = prequential(*a_case(tiny, LiveProfile(models.EASE(l2=20.0), live=False)))
     assert frozen.per_list["ndcg"].tolist() == same.per_list["ndcg"].tolist()
+
+
+def test_who_is_unknown_to_the_model_gets_no_list_and_counts_as_a_miss():
+    train = Interactions.from_frame(frame()[:2], item_ids=[10, 11, 12, 13])
+    events = pd.DataFrame({"user_id": ["z"] * 3, "item_id": [10, 11, 12], "timestamp": [1.0, 2.0, 3.0]})
+    stream = Stream(events, train.user_ids, train.item_ids, size=1)
+    found = prequential(models.EASE().fit(train), stream, item_vectors={"one": np.eye(4)})
+    assert found.per_list["ndcg"].tolist() == [0, 0] and found.per_list["ild_one"].isna().all()
+    assert found.periods["n_new"].tolist() == [1, 0, 0]
 
 
 def test_listeners_hear_each_block_before_it_is_learned(tiny):

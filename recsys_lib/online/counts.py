@@ -1,4 +1,4 @@
-"""Models that are sums over events: popularity and item-kNN, live, with old events fading if one wants."""
+"""Models that are sums over events: popularity, own frequency, item-kNN; live, with old events fading if one wants."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recsys_lib.online.history import History
 
 
 class _Fading(Recommender):
-    """What the two share: a clock, and sums in which an event counts 0.5 ^ (its age / half_life).
+    """What they share: a clock, and sums in which an event counts 0.5 ^ (its age / half_life).
 
     All terms of such a sum fade alike, so it is enough to multiply it by 0.5 ^ (time passed / half_life) when new
     events come: no event is looked at twice.
@@ -62,17 +62,22 @@ class _Fading(Recommender):
 class FadingPopularity(_Fading):
     """How often each item was had, recent events counting more: sum over events of 0.5 ^ (age / half_life).
 
-    Every event counts, a repeated one too; with `half_life=None` and no repeats this is `models.Popularity`.
-
     Parameters
     ----------
     half_life : float or None
         Seconds after which an event counts half; None: for ever.
+    repeats : bool
+        True: every event counts. False: only a user's first event with an item, what newcomers to an item are; with
+        `half_life=None` this is `models.Popularity`.
 
     Attributes
     ----------
     counts_ : (n_items,) float64, as of `now_`, the time of the last event
     """
+
+    def __init__(self, *, half_life: float | None = None, repeats: bool = True):
+        super().__init__(half_life=half_life)
+        self.repeats = repeats
 
     def _begin(self):
         self.counts_ = np.zeros(self.history_.n_items)
@@ -84,11 +89,48 @@ class FadingPopularity(_Fading):
         self.counts_ *= factor
 
     def _count(self, users, items, weights):
-        self.history_.learn(users, items)
+        added = self.history_.learn(users, items)
+        if not self.repeats:
+            cells = _first_events(users, items, weights, added, len(self.counts_))
+            items, weights = (np.concatenate(parts) for parts in zip(*(each[1:] for each in cells), strict=True))
         self.counts_ += np.bincount(items, weights, len(self.counts_))
 
     def score(self, users):
         return np.tile(self.counts_.astype(np.float32), (len(users), 1))
+
+
+class FadingFrequency(_Fading):
+    """How often the user himself had each item, recent events counting more; ties go to what is popular.
+
+    Where things are bought again and again this is the rule to beat ("personal top frequency", Hu et al., SIGIR 2020,
+    arXiv:2006.00556). It never lists anything new before it has run out of what is known.
+
+    Parameters
+    ----------
+    half_life : float or None
+        Seconds after which an event counts half; None: for ever.
+
+    Attributes
+    ----------
+    counts_ : (n_users, n_items) float64, dense: for catalogues of hundreds
+    """
+
+    def _begin(self):
+        self.counts_ = np.zeros(self.history_.shape)
+
+    def _grow(self, n):
+        self.counts_ = np.pad(self.counts_, ((0, self.history_.n_users - len(self.counts_)), (0, n)))
+
+    def _fade(self, factor):
+        self.counts_ *= factor
+
+    def _count(self, users, items, weights):
+        self.history_.learn(users, items)
+        np.add.at(self.counts_, (users, items), weights)
+
+    def score(self, users):
+        popular = self.counts_.sum(axis=0)
+        return (self.counts_[users] + 1e-3 * popular / max(popular.max(), 1e-300)).astype(np.float32)
 
 
 class IncrementalItemKNN(_Fading):
@@ -123,12 +165,12 @@ class IncrementalItemKNN(_Fading):
 
     def _count(self, users, items, weights):
         self._similarity = None
-        for user, item, weight in zip(users.tolist(), items.tolist(), weights.tolist(), strict=True):
-            if self.history_.learn([user], [item])[user].size:
-                had = self.history_.rows[user][0]
-                self._pairs[item, had] += weight
-                self._pairs[had, item] += weight
-                self._pairs[item, item] -= weight  # it was counted twice
+        added = self.history_.learn(users, items)
+        for user, new, weight in _first_events(users, items, weights, added, self.history_.n_items):
+            old = np.setdiff1d(self.history_.rows[user][0], new, assume_unique=True)
+            self._pairs[np.ix_(new, old)] += weight[:, None]
+            self._pairs[np.ix_(old, new)] += weight
+            self._pairs[np.ix_(new, new)] += np.maximum.outer(weight, weight)  # complete with the later one
 
     @property
     def similarity_(self) -> np.ndarray:
@@ -145,3 +187,12 @@ class IncrementalItemKNN(_Fading):
 
     def score(self, users):
         return np.asarray(self.history_[users].astype(np.float32) @ self.similarity_)
+
+
+def _first_events(users, items, weights, added: dict, n_items: int) -> list[tuple]:
+    """(user, his new items, weights of their first events) of a block, for `added` as `History.learn` returns it."""
+    cells, first = np.unique(users * n_items + items, return_index=True)
+    return [
+        (user, new, weights[first[np.searchsorted(cells, user * n_items + new.astype(np.int64))]])
+        for user, new in added.items()
+    ]

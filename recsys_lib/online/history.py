@@ -99,11 +99,17 @@ class History:
     def with_items(self, user: int, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the row of `user` would be with `items` at value 1; nothing is changed."""
         old, values = self.rows[user]
-        both = np.union1d(old, items).astype(np.int32)
-        new = np.ones(len(both))
-        new[np.searchsorted(both, old)] = values
-        new[np.searchsorted(both, items)] = 1.0
-        return both, new
+        place = np.searchsorted(old, items)
+        known = np.zeros(len(items), bool)
+        inside = place < len(old)
+        known[inside] = old[place[inside]] == items[inside]
+        if known.all() and (values[place] == 1).all():
+            return self.rows[user]
+        values = values.copy()
+        values[place[known]] = 1.0
+        both = np.concatenate([old, items[~known]])
+        order = np.argsort(both, kind="stable")
+        return both[order], np.concatenate([values, np.ones(len(both) - len(old))])[order]
 
     def without_items(self, user: int, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the row of `user` would be without `items`; a ValueError if it lacks one of them."""
@@ -150,22 +156,20 @@ class History:
 
     def grown(self, users, items) -> dict[int, tuple[np.ndarray, np.ndarray]]:
         """user -> what his row would be after a block of events for which there is room; nothing is changed."""
-        users, items = np.asarray(users, np.int64), np.asarray(items, np.int64)
-        order = np.argsort(users, kind="stable")
-        distinct, starts = np.unique(users[order], return_index=True)
-        groups = np.split(items[order], starts[1:])
-        return {
-            user: self.with_items(user, np.unique(group).astype(np.int32))
-            for user, group in zip(distinct.tolist(), groups, strict=True)
-        }
+        cells = np.unique(np.asarray(users, np.int64) * self.n_items + np.asarray(items, np.int64))
+        users, items = np.divmod(cells, self.n_items)
+        distinct, starts = np.unique(users, return_index=True)
+        groups = np.split(items.astype(np.int32), starts[1:])
+        return {user: self.with_items(user, group) for user, group in zip(distinct.tolist(), groups, strict=True)}
 
     def learn(self, users, items) -> dict[int, np.ndarray]:
         """Put a block of events into the rows, making room. Returns what is new: user -> items."""
         self.make_room(users, items)
         rows = self.grown(users, items)
-        added = {user: np.setdiff1d(row[0], self.rows[user][0]) for user, row in rows.items()}
+        added = {}
         for user, row in rows.items():
-            self.rows[user] = row
+            old, self.rows[user] = self.rows[user], row
+            added[user] = NO_ITEMS if row is old else np.setdiff1d(row[0], old[0], assume_unique=True)
         return added
 
     def state(self) -> tuple[dict, dict[str, np.ndarray]]:
@@ -190,8 +194,9 @@ def stack(rows: list[tuple[np.ndarray, np.ndarray]], n_items: int) -> sparse.csr
 
 
 def _split(matrix: sparse.csr_matrix) -> list[tuple[np.ndarray, np.ndarray]]:
-    matrix = sparse.csr_matrix(matrix, dtype=np.float64)
-    matrix.sort_indices()
+    matrix = sparse.csr_matrix(matrix, dtype=np.float64, copy=True)
+    matrix.sum_duplicates()  # sorts too
+    matrix.eliminate_zeros()
     ends = zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
     return [(matrix.indices[a:b].astype(np.int32), matrix.data[a:b].copy()) for a, b in ends]
 

@@ -13,7 +13,9 @@ from recsys_lib import evaluation
 from recsys_lib.metrics import accuracy, catalogue, intra_list
 from recsys_lib.online.history import History
 from recsys_lib.online.stream import Block, Stream
-from recsys_lib.topk import best
+from recsys_lib.topk import TopK, best
+
+DEPTH = 100  # candidates of a re-ranker
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,6 +43,23 @@ class Prequential:
                 found[period] = evaluation.confidence_interval(values, n_bootstrap=n_bootstrap, rng=rng)
         return pd.DataFrame.from_dict(found, orient="index", columns=["value", "low", "high"]).rename_axis("period")
 
+    def difference(self, other: Prequential, metric: str = "ndcg", *, n_bootstrap: int = 2000, rng=0):
+        """Mean difference to `other` over all lists of the stream, with its 95 % interval over users (an `Interval`).
+
+        Both must have judged the same lists. Whole users are drawn, with all their lists: a user's lists are alike.
+        """
+        keys = ["block", "user"]
+        if not self.per_list[keys].equals(other.per_list[keys]):
+            raise ValueError("the two did not judge the same lists: run both on one stream with one setting")
+        table = pd.DataFrame({"user": self.per_list["user"], "d": self.per_list[metric] - other.per_list[metric]})
+        users = table.groupby("user")["d"].agg(["sum", "count"])
+        means = [
+            (weights @ users["sum"].to_numpy()) / (weights @ users["count"].to_numpy())
+            for weights in evaluation.intervals.resamples(len(users), n_bootstrap, rng)
+        ]
+        low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
+        return evaluation.Interval(float(table["d"].mean()), float(low), float(high))
+
     def user_means(self, metric: str) -> pd.Series:
         """Each user's mean over his lists: what paired intervals over the whole stream are made of."""
         return self.per_list.groupby("user")[metric].mean()
@@ -55,6 +74,8 @@ def prequential(
     every: int = 1,
     repeats: bool = False,
     min_rating: float | None = None,
+    only=None,
+    rerank=None,
     on_block=None,
     progress=None,
 ) -> Prequential:
@@ -80,6 +101,11 @@ def prequential(
         False: what a user had before is neither listed nor looked for. True: it is both.
     min_rating : float, optional
         Only events with this rating or more are answers; all are learned, and masked.
+    only : callable(History) -> (n_items,) bool, optional
+        Rank and look for these items alone; asked before each block with what all users have had so far, for instance
+        `lambda had: had.item_counts < 5` for items that are new.
+    rerank : callable(TopK) -> TopK, optional
+        Makes the lists out of the model's best 100, for instance `lambda found: rerank.mmr(found, vectors, k=10)`.
     on_block : callable(block, judged), optional
         Called with the block and its rows of `per_list` before it is learned: where detectors listen.
     """
@@ -89,8 +115,8 @@ def prequential(
     periods: dict[int, _Period] = {}
     for block in progress(stream) if progress else stream:
         period = periods.setdefault(block.number // every, _Period(start=float(block.times[0])))
-        users, answers = _answers(block, had, repeats, min_rating)
-        lists = _lists(model, users, None if repeats else had, k)
+        users, answers = _answers(block, had, repeats, min_rating, only)
+        lists = _lists(model, users, had, repeats, only, k, rerank)
         judged = _judged(users, lists, answers, item_vectors or {}, k)
         judged.insert(0, "block", block.number)
         new_users = np.setdiff1d(block.users, np.flatnonzero(had.lengths))
@@ -131,10 +157,8 @@ class _Period:
     def summary(self, k: int) -> dict[str, float]:
         table, lists = self.table(), np.concatenate(self.lists)
         found = table.drop(columns=["block", "user"]).mean().to_dict()
-        found |= {
-            "coverage": catalogue.coverage(lists, self.n_items, k),
-            "gini": catalogue.gini(lists, self.n_items, k),
-        }
+        found["coverage"] = catalogue.coverage(lists, self.n_items, k)
+        found["gini"] = catalogue.gini(lists, self.n_items, k)
         counts = {"n_lists": len(lists), "n_new": self.n_new, "n_events": self.n_events}
         return found | counts | {"start": self.start}
 
@@ -145,7 +169,7 @@ def _past(train) -> History:
     return History(list(past.rows), past.user_ids.tolist(), past.item_ids.tolist())
 
 
-def _answers(block: Block, had: History, repeats: bool, min_rating) -> tuple[np.ndarray, sparse.csr_matrix]:
+def _answers(block: Block, had: History, repeats: bool, min_rating, only) -> tuple[np.ndarray, sparse.csr_matrix]:
     """The users to be judged, ascending, and (len(users), n_columns) what they do in this block."""
     users, items = block.users, block.items
     if min_rating is not None:
@@ -165,23 +189,28 @@ def _answers(block: Block, had: History, repeats: bool, min_rating) -> tuple[np.
         past.resize(answers.shape)
         answers = answers - answers.multiply(past)
     answers = sparse.csr_matrix(answers)
+    if only is not None:
+        answers.data[~np.pad(only(had), (0, width - had.n_items))[answers.indices]] = 0
     answers.eliminate_zeros()
     answers.data[:] = 1
     some = np.diff(answers.indptr) > 0
     return judged[some], answers[some]
 
 
-def _lists(model, users: np.ndarray, mask: History | None, k: int) -> np.ndarray:
+def _lists(model, users: np.ndarray, had: History, repeats: bool, only, k: int, rerank) -> np.ndarray:
     """(len(users), k) lists of the model as it stands; -1 where it knows no user or no further item."""
     lists = np.full((len(users), k), -1, np.int32)
     known = np.flatnonzero(users < model.train_.n_users)
     if not known.size:
         return lists
     scores = np.array(model.score(users[known]), np.float32)
-    if mask is not None:
-        past = mask[users[known]][:, : scores.shape[1]]
+    if not repeats:
+        past = had[users[known]][:, : scores.shape[1]]
         scores[np.repeat(np.arange(len(known)), np.diff(past.indptr)), past.indices] = -np.inf
-    lists[known] = best(scores, k)[0]
+    if only is not None:
+        scores[:, ~only(had)[: scores.shape[1]]] = -np.inf
+    found = TopK(*best(scores, k if rerank is None else DEPTH), model.scale_)
+    lists[known] = (found if rerank is None else rerank(found)).items[:, :k]
     return lists
 
 
@@ -192,5 +221,10 @@ def _judged(users, lists, answers, item_vectors, k) -> pd.DataFrame:
         "recall": accuracy.recall(lists, answers, k),
         "hit_rate": accuracy.hit_rate(lists, answers, k),
     }
-    columns |= {f"ild_{name}": intra_list.ild(lists, vectors, k) for name, vectors in item_vectors.items()}
+    # Only the listed items' vectors: with small blocks, looking at all of them would be most of the work.
+    listed, places = np.unique(lists, return_inverse=True)
+    places = places.reshape(lists.shape) - np.sum(listed < 0)
+    for name, vectors in item_vectors.items():
+        some = np.asarray(vectors)[listed[listed >= 0]]
+        columns[f"ild_{name}"] = intra_list.ild(places, some, k) if len(some) else np.nan
     return pd.DataFrame(columns)
