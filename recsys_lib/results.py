@@ -34,6 +34,8 @@ EXPERIMENTS = {
     "cf-baselines": "recsys_lib.experiments.cf_baselines",
     "cold-items": "recsys_lib.experiments.cold_items",
     "complete-journey": "recsys_lib.experiments.complete_journey",
+    "drift-detection": "recsys_lib.experiments.drift_detection",
+    "drift": "recsys_lib.experiments.drift",
     "encoders": "recsys_lib.experiments.encoders",
     "exposure": "recsys_lib.experiments.exposure",
     "fine-tuning": "recsys_lib.experiments.fine_tuning",
@@ -46,6 +48,7 @@ EXPERIMENTS = {
     "reranking": "recsys_lib.experiments.reranking",
     "reranking-ml-1m": "recsys_lib.experiments.reranking_ml_1m",
     "modalities": "recsys_lib.experiments.modalities",
+    "shilling": "recsys_lib.experiments.shilling",
     "text-gain": "recsys_lib.experiments.text_gain",
     "training-diversity": "recsys_lib.experiments.training_diversity",
 }
