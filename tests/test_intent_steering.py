@@ -161,6 +161,8 @@ def test_surprise_without_a_wish_is_variety_alone():
     calm = steering.steer(candidates, intents, facets, names, vectors, 10, 0.0)
     varied = steering.steer(candidates, intents, facets, names, vectors, 10, 1.0)
     assert np.array_equal(calm.items, candidates.items[:, :10])
+    wishes = [Intent({name: float(name == "A") for name in names})] * 8
+    assert np.array_equal(steering.steer(candidates, wishes, facets, names, vectors, 10, 1.0).items, varied.items)
     found = [ild(each.items, vectors, 10).mean() for each in (calm, varied)]
     assert found[1] > found[0]
 
