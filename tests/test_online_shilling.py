@@ -72,8 +72,8 @@ def test_fit_is_the_share_of_other_items_that_an_item_outranks(genuine):
 
 def test_genuine_histories_cohere_and_those_put_together_by_popularity_do_not(genuine):
     weights, known = ease_weights(genuine[:300], 50.0), np.bincount(genuine[:300].indices, minlength=N_ITEMS)
-    real = shilling.coherence(genuine[300:], weights, known)
-    fake = shilling.coherence(shilling.fake_profiles("average", 100, TARGET, genuine, 2), weights, known)
+    fakes = shilling.fake_profiles("average", 100, TARGET, genuine, 2)
+    real, fake = (shilling.coherence(shilling.fit_of_items(rows, weights), known) for rows in (genuine[300:], fakes))
     assert np.median(fake) < np.quantile(real, 0.1)
 
 

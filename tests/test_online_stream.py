@@ -6,7 +6,7 @@ import pytest
 
 from recsys_lib import models
 from recsys_lib.interactions import Interactions
-from recsys_lib.online import FadingPopularity, IncrementalEASE, LiveProfile, Stream, prequential
+from recsys_lib.online import FadingPopularity, IncrementalEASE, LiveProfile, Prequential, Stream, prequential
 from recsys_lib.topk import TopK
 
 
@@ -132,7 +132,20 @@ def test_periods_pool_blocks_and_bands_surround_their_means(tiny):
     assert (fine.per_list["ndcg"] == coarse.per_list["ndcg"]).all()
     bands = coarse.bands("ndcg")
     assert (bands["low"] <= bands["value"]).all() and (bands["value"] <= bands["high"]).all()
-    assert coarse.user_means("ndcg").index.is_unique
+
+
+def test_differences_are_paired_and_draw_whole_users(tiny):
+    fine = prequential(*a_case(tiny, size=10))
+    frozen = prequential(*a_case(tiny, LiveProfile(models.EASE(l2=20.0), live=False), size=10))
+    value, low, high = fine.difference(frozen)
+    assert value == pytest.approx((fine.per_list["ndcg"] - frozen.per_list["ndcg"]).mean())
+    assert low < value < high
+    # Each list three times, by the same user: no more is known, and the interval must not become narrower.
+    thrice = [Prequential(each.periods, pd.concat([each.per_list] * 3, ignore_index=True)) for each in (fine, frozen)]
+    assert thrice[0].difference(thrice[1]) == pytest.approx((value, low, high))
+    assert fine.difference(fine) == (0, 0, 0)
+    with pytest.raises(ValueError, match="same lists"):
+        fine.difference(prequential(*a_case(tiny, size=50)))
 
 
 def test_first_time_users_are_learned_and_not_judged():

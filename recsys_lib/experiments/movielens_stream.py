@@ -73,8 +73,8 @@ def grid(name: str) -> list[dict]:
     if name == "fading popularity":
         return [{"half_life": days * DAY} for days in (0.25, 0.5, 1, 2, 4, 8, 32, 128)]
     if name == "ALS, folded in":
-        return [{"regularisation": value} for value in (1, 3, 10, 20, 30, 50, 100, 200)]
-    return [{"l2": value} for value in (50, 100, 200, 350, 600, 1000, 2000, 4000)]
+        return [{"regularisation": value} for value in (10, 30, 100, 200, 400, 800, 1600, 3200)]
+    return [{"l2": value} for value in (200, 500, 1000, 2000, 4000, 8000, 16_000, 32_000)]
 
 
 def run(name: str, parameters: dict, start: float, stop: float) -> Prequential:

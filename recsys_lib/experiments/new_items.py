@@ -49,8 +49,8 @@ def grid(name: str) -> list[dict]:
     if name in ("random", POPULARITY):
         return [{}]
     if name == EASE:
-        return [{"l2": l2} for l2 in (100, 200, 300, 500, 700, 1000, 1500, 2000)]
-    return [{"l2": l2, "text_weight": share * l2} for l2 in (300, 1000) for share in (0.03, 0.1, 0.3, 0.7)]
+        return [{"l2": l2} for l2 in (200, 500, 1000, 2000, 4000, 8000, 16_000, 32_000)]
+    return [{"l2": l2, "text_weight": share * l2} for l2 in (1000, 4000) for share in (0.03, 0.1, 0.3, 0.7)]
 
 
 def run(name: str, parameters: dict, part: str, seed: int, start: float, stop: float) -> Prequential:

@@ -44,7 +44,7 @@ class Prequential:
         return pd.DataFrame.from_dict(found, orient="index", columns=["value", "low", "high"]).rename_axis("period")
 
     def difference(self, other: Prequential, metric: str = "ndcg", *, n_bootstrap: int = 2000, rng=0):
-        """Mean difference to `other` over all lists of the stream, with its 95 % interval over users (an `Interval`).
+        """Mean difference to `other` over all lists of the stream, with its 95 % interval over users: an `Interval`.
 
         Both must have judged the same lists. Whole users are drawn, with all their lists: a user's lists are alike.
         """
@@ -59,10 +59,6 @@ class Prequential:
         ]
         low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
         return evaluation.Interval(float(table["d"].mean()), float(low), float(high))
-
-    def user_means(self, metric: str) -> pd.Series:
-        """Each user's mean over his lists: what paired intervals over the whole stream are made of."""
-        return self.per_list.groupby("user")[metric].mean()
 
 
 def prequential(

@@ -80,16 +80,15 @@ def fit_of_items(rows: sparse.csr_matrix, item_weights: np.ndarray) -> sparse.cs
     return sparse.csr_matrix((fit, rows.indices, rows.indptr), rows.shape)
 
 
-def coherence(rows: sparse.csr_matrix, item_weights: np.ndarray, popularity: np.ndarray) -> np.ndarray:
+def coherence(fit: sparse.csr_matrix, popularity: np.ndarray) -> np.ndarray:
     """(n,): how much better the items of a history fit each other than their popularity says. Low is suspect.
 
-    Mean fit less the mean fit that popularity alone gives: a filler drawn by popularity is as popular as a genuine
-    history, but its items do not belong together.
+    Mean `fit_of_items` less the mean rank by popularity, 0 to 1: a filler drawn by popularity is as popular as a
+    genuine history, but its items do not belong together.
     """
     by_popularity = np.argsort(np.argsort(popularity, kind="stable"), kind="stable") / max(len(popularity) - 1, 1)
-    lengths = np.maximum(np.diff(rows.indptr), 1)
-    fit = np.asarray(fit_of_items(rows, item_weights).sum(axis=1)).ravel() / lengths
-    return fit - (rows @ by_popularity) / lengths
+    beyond = sparse.csr_matrix((fit.data - by_popularity[fit.indices], fit.indices, fit.indptr), fit.shape)
+    return np.asarray(beyond.sum(axis=1)).ravel() / np.maximum(np.diff(fit.indptr), 1)
 
 
 def surging_items(rows: sparse.csr_matrix, share: np.ndarray, *, level: float = 1e-3, times: float = 2.0) -> np.ndarray:
@@ -139,18 +138,19 @@ class Guard:
         order = np.random.default_rng(rng).permutation(before.shape[0])
         rest, newcomers = before[order[: 2 * len(order) // 3]], before[order[2 * len(order) // 3 :]]
         weights = ease_weights(rest, l2)
-        coherent = coherence(newcomers, weights, np.bincount(rest.indices, minlength=rest.shape[1]))
-        fit = fit_of_items(newcomers, weights).data
-        bounds = (float(np.quantile(coherent, refused)), float(np.median(fit)))
+        fit = fit_of_items(newcomers, weights)
+        coherent = coherence(fit, np.bincount(rest.indices, minlength=rest.shape[1]))
+        bounds = (float(np.quantile(coherent, refused)), float(np.median(fit.data)))
         counts = np.bincount(before.indices, minlength=before.shape[1])
         return cls(ease_weights(before, l2), counts, before.shape[0], *bounds)
 
     def suspects(self, rows: sparse.csr_matrix) -> np.ndarray:
         """(n,) bool for the histories (n, n_items) of newcomers who came at about the same time."""
         share = (self.counts + 1) / (self.n_users + 2)  # Laplace's rule: an item that nobody has had may come
-        fit = fit_of_items(rows, self.item_weights).tocsc()[:, surging_items(rows, share)]
-        found = coherence(rows, self.item_weights, self.counts) < self.least_coherence
-        found[fit.indices[fit.data < self.least_fit]] = True
+        fit = fit_of_items(rows, self.item_weights)
+        found = coherence(fit, self.counts) < self.least_coherence
+        of_surging = fit.tocsc()[:, surging_items(rows, share)]
+        found[of_surging.indices[of_surging.data < self.least_fit]] = True
         return found
 
 
