@@ -190,8 +190,15 @@ def test_another_encoder_is_asked_about_wanted_phrases_and_told_not_to_keep_them
 def test_chinese_is_only_shown_to_an_encoder_that_reads_it():
     for reads, expected in ((False, False), (True, True)):
         encoder = Letters()
-        IntentParser(encoder, reads_chinese=reads).parse("外星人入侵地球")
-        assert any("外星人入侵地球" in call for call in encoder.calls) == expected
+        IntentParser(encoder, reads_chinese=reads).parse("外星人入侵地球。a clever robot film")
+        assert any("外星人" in text for call in encoder.calls for text in call) == expected
+
+
+def test_spelling_is_mended_into_every_word_of_the_vocabulary(monkeypatch):
+    monkeypatch.setattr(spelling, "known_words", lambda: frozenset({"film"}))
+    parser = IntentParser(Mute(), facets=["Horror", "dinosaurs"])
+    assert parser.parse("a westren film with dinosuars").text == "a western film with dinosaurs"
+    assert parser.parse("a horrror film").wanted == ("Horror",)
 
 
 def test_the_margin_is_the_distance_to_the_third_best():
@@ -341,13 +348,23 @@ def test_keywords():
 
 def test_keywords_are_like_the_text_and_unlike_each_other():
     def encode(texts):
-        angle = {"alpha": 0.1, "beta": 0.15, "gamma": -0.5, "alpha beta gamma": 0.0}
-        angles = np.array([angle[text] for text in texts])
+        angle = {
+            "alpha": 0.1,
+            "beta": 0.15,
+            "gamma": -0.5,
+            "nearby": 0.0,
+            "distant": 1.0,
+            "halfway": 0.5,
+            "sideways": -0.3,
+        }
+        angles = np.array([angle.get(text, 0.0) for text in texts])  # 0 is the whole text
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
     clauses = ["alpha", "beta", "gamma"]
     assert keywords(clauses, encode, n=2, trade_off=0) == ["alpha", "beta"]
     assert keywords(clauses, encode, n=2, trade_off=0.45) == ["alpha", "gamma"]
+    # the third is held against the nearest of both
+    assert keywords(["nearby", "distant", "halfway", "sideways"], encode, n=3, trade_off=0.6)[2] == "halfway"
 
 
 # --- with the packaged encoder ---

@@ -63,6 +63,10 @@ def test_fit_by_hand():
     assert eras.tolist() == [1, 1, 1, 1, 1, 1, 0, 0]
     both = steering.fit(asked(Comedy=1.0, War=1.0, y1980s=0.9), FACETS, NAMES)
     assert both.tolist() == [0, 1, 0, 0, 0.5, 0, 0, 0]
+    # a mood or a decade that no film has takes nothing away
+    assert steering.fit(asked(Comedy=0.9, cheerful=0.9), FACETS, NAMES).tolist() == one.tolist()
+    empty = Intent({"Comedy": 0.9, "1970s": 1.0})
+    assert steering.fit(empty, np.c_[FACETS, np.zeros(N)], [*NAMES, "1970s"]).tolist() == one.tolist()
     refused = steering.fit(asked("Horror", "1980s", Comedy=1.0), FACETS, NAMES)
     assert refused.tolist() == [1, -np.inf, -np.inf, 0, -np.inf, -np.inf, 0, 0]
 
@@ -157,6 +161,8 @@ def test_surprise_without_a_wish_is_variety_alone():
     calm = steering.steer(candidates, intents, facets, names, vectors, 10, 0.0)
     varied = steering.steer(candidates, intents, facets, names, vectors, 10, 1.0)
     assert np.array_equal(calm.items, candidates.items[:, :10])
+    wishes = [Intent({name: float(name == "A") for name in names})] * 8
+    assert np.array_equal(steering.steer(candidates, wishes, facets, names, vectors, 10, 1.0).items, varied.items)
     found = [ild(each.items, vectors, 10).mean() for each in (calm, varied)]
     assert found[1] > found[0]
 

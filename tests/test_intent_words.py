@@ -99,11 +99,11 @@ def test_languages():
 @pytest.fixture
 def known(monkeypatch):
     monkeypatch.setattr(
-        spelling, "known_words", lambda: frozenset("modern house watch bake dish fly form care".split())
+        spelling, "known_words", lambda: frozenset("modern house watch bake dish fly form care host".split())
     )
 
 
-VOCABULARY = frozenset({"horror", "western", "comedy", "musical", "crime", "from", "romance"})
+VOCABULARY = frozenset({"ghost", "horror", "western", "comedy", "musical", "crime", "from", "romance"})
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,9 @@ VOCABULARY = frozenset({"horror", "western", "comedy", "musical", "crime", "from
         ("a westren, a comdey", "a western, a comedy"),
         ("cmoedy", "comedy"),  # letters in another order
         ("crmie", "crime"),
+        ("codyme", "comedy"),
+        ("hosts", "hosts"),  # near "ghost", but its stem is known
+        ("mirror", "mirror"),  # not near enough to "horror"
         ("modern", "modern"),  # near "western", but known
         ("houses watched baked dishes flies baker", "houses watched baked dishes flies baker"),  # known stems
         ("frm", "frm"),  # too short to say
