@@ -8,6 +8,8 @@ def pytest_configure(config):
     # What is compared was computed on a CPU; a GPU draws other dropout masks. (CUDA_VISIBLE_DEVICES=0 tries one.)
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as notebook.setup: threads that wait shall not spin
+    # Small products of matrices get twenty times slower when BLAS's threads wait for a core that another process has.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # nbval starts the kernel that the notebook names ("python3"), wherever that may live: use this Python instead.
     config.option.nbval_current_env = True
 
