@@ -2,6 +2,8 @@
 
 import os
 
+from threadpoolctl import threadpool_limits
+
 
 def pytest_configure(config):
     os.environ["RECSYS_HEADLESS"] = "1"  # kernels inherit it: no progress bars in outputs
@@ -9,7 +11,8 @@ def pytest_configure(config):
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as notebook.setup: threads that wait shall not spin
     # Small products of matrices get twenty times slower when BLAS's threads wait for a core that another process has.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # for kernels and other children
+    threadpool_limits(1, user_api="blas")  # for this process: a plugin of pytest has loaded numpy by now
     # nbval starts the kernel that the notebook names ("python3"), wherever that may live: use this Python instead.
     config.option.nbval_current_env = True
 
