@@ -44,6 +44,11 @@ EXPERIMENTS = {
     "lambda-beta": "recsys_lib.experiments.lambda_beta",
     "lambda-beta-grid": "recsys_lib.experiments.lambda_beta_grid",
     "leaderboard": "recsys_lib.experiments.leaderboard",
+    "leaderboard-ml-1m": "recsys_lib.experiments.leaderboard_ml_1m",  # the three below read the parameters of these two
+    "leaderboard-hypervolume": "recsys_lib.experiments.leaderboard_hypervolume",
+    "leaderboard-hypervolume-ml-1m": "recsys_lib.experiments.leaderboard_hypervolume_ml_1m",
+    "leaderboard-reranking": "recsys_lib.experiments.leaderboard_reranking",
+    "literature": "recsys_lib.experiments.literature",
     "llm-reranking": "recsys_lib.experiments.llm_reranking",
     "modalities": "recsys_lib.experiments.modalities",
     "movielens-stream": "recsys_lib.experiments.movielens_stream",
@@ -53,6 +58,7 @@ EXPERIMENTS = {
     "shilling": "recsys_lib.experiments.shilling",
     "text-gain": "recsys_lib.experiments.text_gain",
     "training-diversity": "recsys_lib.experiments.training_diversity",
+    "two-stage": "recsys_lib.experiments.two_stage",
 }
 PACKAGES = ("numpy", "scipy", "torch", "transformers")  # whose versions are stamped on each row
 TOLERANCE = 0.02

@@ -103,4 +103,6 @@ def test_stored_results_hold(name):
         table = results.check(name)
         worst = table.loc[table["difference"].idxmax()]
         assert worst["difference"] <= results.TOLERANCE, f"{worst.to_dict()}; run python -m recsys_lib.results {name}"
-    assert pd.notna(stored["ndcg"]).all() if "ndcg" in stored else True
+    if "ndcg" in stored:
+        published = stored["split"] == "published" if name == "literature" else False  # a paper's rows have no nDCG
+        assert (stored["ndcg"].notna() | published).all()

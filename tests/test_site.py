@@ -38,6 +38,7 @@ def book(tmp_path):
     claim = {"text": "water is wet", "value": 0.5, "low": 0.4, "high": 0.6, "status": "held"}
     figure = new_output("display_data", data={"image/png": PIXEL, "text/plain": "<Figure size 1x1>"})
     table = new_output("execute_result", data={"text/plain": "   ndcg\na   0.5"}, execution_count=2)
+    board = new_output("stream", name="stdout", text="the winner is b")
     said = new_output("display_data", data={"text/plain": "✔ water is wet"}, metadata={"recsys_claim": claim})
     one = write(
         tmp_path / "nb",
@@ -46,6 +47,7 @@ def book(tmp_path):
         new_code_cell('ax.set_title("How wet?")', metadata={"tags": ["headline-figure"]}, outputs=[figure]),
         new_code_cell("table", metadata={"tags": ["headline-table"]}, outputs=[table]),
         new_code_cell("claim()", outputs=[said]),
+        new_code_cell("board", metadata={"tags": ["leaderboard-table"]}, outputs=[board]),
     )
     two = write(
         tmp_path / "nb", "01_second.ipynb", new_markdown_cell("# 01 · Second\n\nMore. [s](solutions/01_second.ipynb)")
@@ -73,6 +75,7 @@ def test_front_page(book, tmp_path):
     index = site.build(book, tmp_path / "site", findings="- found $x$ and **this**")
     front = index.read_text(encoding="utf-8")
     assert PIXEL in front and "ndcg" in front and "<strong>this</strong>" in front and "<math" in front
+    assert "the winner is b" in front
     assert '<a href="claims.html">1 claims' in front and 'href="00_first.html"' in front
 
 

@@ -147,11 +147,8 @@ def compute(unit, rows):
     own = report(name, protocol, parameters)
     row |= {figure: own.summary[figure] for figure in FIGURES} | by_length(name, protocol, parameters)
     row |= segments(name, protocol, parameters)
-    for other in (REFERENCE, OWN):
-        if other == name or other in stored.index:
-            theirs = parameters if other == name else stored.loc[other, "parameters"]
-            figures = COMPARED if other == REFERENCE else ("ndcg",)
-            row |= against(own, report(other, protocol, theirs), figures, f"minus_{other.lower()}")
+    reference = parameters if name == REFERENCE else stored.loc[REFERENCE, "parameters"]
+    row |= against(own, report(REFERENCE, protocol, reference), COMPARED, "minus_ease")
     if name != plain:  # content minus shuffled content
         row |= against(report(plain, protocol, parameters), own, ("ndcg",), "of_content")
     return row | fit

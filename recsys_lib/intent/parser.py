@@ -94,6 +94,11 @@ class IntentParser:
         What the evidence is worth. The default belongs to the packaged encoder; with another one, call `fit`.
     reads_chinese : bool
         Whether the encoder knows Chinese. The packaged one does not: Chinese is then read by words alone.
+
+    Attributes
+    ----------
+    errands : Errands or None
+        Notices what is no request at all ("cancel my account"), so that it moves no list; None turns it off.
     """
 
     def __init__(self, encoder=None, facets=None, *, calibration: Calibration | None = None, reads_chinese=False):
@@ -105,13 +110,10 @@ class IntentParser:
         self._decades = [facet.name for facet in self.facets.values() if facet.kind == "era"]
         self._words = evidence.Words(self._worded)
         # Every word of the vocabulary, not only of these facets: "western" is no misspelt "modern".
-        self._errands = None
-        if set(self.facets) <= {
-            *vocabulary(),
-            *self._decades,
-        }:  # an errand for a film service may be a tailor's request
+        self.errands = None
+        if set(self.facets) <= {*vocabulary(), *self._decades}:  # else an errand here may be a request there
             prompts = [prompt for facet in self._worded for prompt in facet.prompts]
-            self._errands = Errands(self.encoder, prompts, reads_chinese)
+            self.errands = Errands(self.encoder, prompts, reads_chinese)
         self._spelling = evidence.single_words([*vocabulary().values(), *self._worded])
 
     def parse(self, text: str) -> Intent:
@@ -123,7 +125,7 @@ class IntentParser:
         read = self._all_read(texts)
         if not read:
             return []
-        errands = self._errands.among([each.text for each in read]) if self._errands else np.zeros(len(read), bool)
+        errands = self.errands.among([each.text for each in read]) if self.errands else np.zeros(len(read), bool)
         return [self._intent(*each) for each in zip(read, self._evidence(read), errands, strict=True)]
 
     def fit(self, texts, wanted, among=None) -> IntentParser:
@@ -192,14 +194,14 @@ class IntentParser:
         margins = np.zeros((len(wanted), len(self._worded)))
         if not place or len(self._worded) < 3:
             return margins
-        best = self._cosines(list(place))
+        best = self.cosines(list(place))
         for row, phrases in enumerate(asked):
             if phrases:
                 found = best[[place[phrase] for phrase in phrases]].max(axis=0)
                 margins[row] = found - np.partition(found, -3)[-3]
         return margins
 
-    def _cosines(self, phrases: list[str]) -> np.ndarray:
+    def cosines(self, phrases: list[str]) -> np.ndarray:
         """(n_phrases, n_facets): the best cosine with any prompt of the facet."""
         prompts = [
             (column, prompt) for column, facet in enumerate(self._worded) for prompt in facet.prompts or (facet.name,)

@@ -61,9 +61,9 @@ def build(notebooks: list[Path], target: Path, documents: list[Path] = (), findi
     return target / "index.html"
 
 
-def headline(notebooks: list[Path]) -> str:
-    """The text output of the first cell tagged `headline-table`; "" if there is none."""
-    texts = (pages.text_of(output) for output in _tagged(notebooks, "headline-table"))
+def headline(notebooks: list[Path], tag: str = "headline-table") -> str:
+    """The first text output of a cell with this tag; "" if there is none."""
+    texts = (pages.text_of(output) for output in _tagged(notebooks, tag))
     return next((text for text in texts if text), "")
 
 
@@ -115,7 +115,8 @@ def _write_pages(folder: Path, made: list[dict], notebooks: list[Path], findings
         following = lessons[place + 1] if place is not None and place + 1 < len(lessons) else None
         write("page.html", page["file"], page=page, previous=previous, following=following, root=page["root"])
     figure = pages.data_uri(headline_figure(notebooks))
-    write("index.html", "index.html", figure=figure, table=headline(notebooks), findings=pages.markdown(findings))
+    tables = {"table": headline(notebooks), "leaderboard": headline(notebooks, "leaderboard-table")}
+    write("index.html", "index.html", figure=figure, findings=pages.markdown(findings), **tables)
     write("claims.html", "claims.html")
     write("search.html", "search.html")
 
