@@ -1,6 +1,5 @@
 """Stored results: resumed row by row, redone when the sources change, and checked by recomputing."""
 
-import pandas as pd
 import pytest
 
 from recsys_lib import assets, results
