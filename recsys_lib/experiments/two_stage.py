@@ -153,7 +153,8 @@ def compute(unit, rows):
     protocol, variant = unit.values()
     own = report(protocol, variant)
     row = {figure: float(own.summary[figure]) for figure in FIGURES}
-    for other, ending in ((REFERENCE, "minus_ease"), (SCORES, "minus_scores"), (OWN, "minus_blend")):
+    others = {REFERENCE: "minus_ease", SCORES: "minus_scores", NOISE: "minus_shuffled", OWN: "minus_blend"}
+    for other, ending in others.items():
         row |= against(own, report(protocol, other), ("ndcg",), ending)
     return row
 
