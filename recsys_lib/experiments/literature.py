@@ -4,8 +4,9 @@ The table: IDSNR, MovieLens, in the material of Shehzad, Ferrari Dacrema & Janna
 split came as a binary file with the code of IDS4NR (Qian et al., TKDE 2022) whose text does not say how it was made; it
 is not redistributed here. Known of it: 943 users, 1,682 films, all 100,000 ratings count as interactions, every user is
 tested. Two protocols that the text supports stand in for it, a fifth of each user's ratings at random (R20) and the
-last fifth by time (T20). The published recall of EASE lies between theirs, its coverage does not: no figure of one is a target on another. What can
-be asked on each is the same question: at the recall of tuned EASE on that split, how much of the catalogue is shown?
+last fifth by time (T20). The published recall of EASE lies between theirs, its coverage does not: no figure of one is a
+target on another. What can be asked on each is the same question: at the recall of tuned EASE on that split, how much
+of the catalogue is shown?
 
 Definitions are theirs: recall and precision per user, coverage@10 = share of all films that occur in any list,
 novelty@10 = sum over a list of -log2(share of the training interactions) / number of films, mean over users.
