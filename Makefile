@@ -54,11 +54,11 @@ readme: $(READY) ## fill the READMEs' figures from the committed notebooks (refr
 colab: $(READY) ## badges, set-up cells and addresses for REPO=owner/name (without REPO: as pyproject.toml says)
 	$(BIN)/python -m recsys_lib.tutorial colab $(if $(REPO),--repository $(REPO))
 
-LEADERBOARD := leaderboard leaderboard-reranking leaderboard-hypervolume two-stage literature
-LEADERBOARD_1M := leaderboard-ml-1m leaderboard-hypervolume-ml-1m
+LEADERBOARD := leaderboard leaderboard-reranking leaderboard-hypervolume two-stage literature \
+  leaderboard-ml-1m leaderboard-hypervolume-ml-1m
 
 leaderboard: $(READY) ## the tables of notebook 10, MovieLens-100K and then 1M (hours; resumable, with the time left)
-	set -e; for name in $(LEADERBOARD) $(LEADERBOARD_1M); do $(BIN)/python -m recsys_lib.results $$name; done
+	set -e; for name in $(LEADERBOARD); do $(BIN)/python -m recsys_lib.results $$name; done
 
 peers: $(READY) ## side by side with other libraries, each in an environment of its own; writes tests/benchmarks/RESULTS.md
 	$(BIN)/python tests/benchmarks/peers_in_one_run.py
