@@ -189,6 +189,27 @@ def test_smaller_numbers_stay_close(tiny, architecture, dtype):
     assert vectors.dtype == np.float32 and not np.array_equal(exact, vectors)
 
 
+@pytest.mark.parametrize("activation, n_fused", [("gelu", 2), ("gelu_new", 0), ("relu", 0)])
+def test_onednn_gives_the_vectors_of_transformers(tmp_path, activation, n_fused):
+    import torch
+    import transformers
+
+    from recsys_lib.encoders.cpu_linear import OneDNNLinear
+
+    folder = save_tiny("bert", tmp_path / "model")
+    transformers.BertConfig.from_pretrained(folder, hidden_act=activation).save_pretrained(folder)
+    encoder = TextEncoder(folder, pooling="cls", normalise=False, device="cpu")
+    vectors = encoder.encode(TEXTS, keep=False)
+    layers = [each for each in encoder._model.modules() if isinstance(each, OneDNNLinear)]
+    if OneDNNLinear.works_here():
+        assert len(layers) > 2 and sum(layer.activation[0] == "gelu" for layer in layers) == n_fused
+    plain, tokenizer = transformers.AutoModel.from_pretrained(folder).eval(), encoder._tokenizer
+    for text, vector in zip(TEXTS, vectors, strict=True):
+        with torch.inference_mode():
+            tokens = tokenizer(text, truncation=True, max_length=encoder.max_length, return_tensors="pt")
+            assert plain(**tokens).last_hidden_state[0, 0].numpy() == pytest.approx(vector, abs=1e-5)
+
+
 def test_int8_does_not_depend_on_the_batch(tiny, tmp_path, monkeypatch):
     together = TextEncoder(tiny["bert"], dtype="int8").encode(TEXTS)
     monkeypatch.setenv("RECSYS_CACHE", str(tmp_path / "other"))

@@ -119,7 +119,7 @@ def load(name_or_path: str, dtype: str = "float32", device: str | None = None, r
 def _on_device(model, dtype: str, device):
     import torch
 
-    from recsys_lib.encoders.cpu_linear import Int8Linear, OneDNNLinear, replace_linear
+    from recsys_lib.encoders.cpu_linear import Int8Linear, OneDNNLinear, fuse_gelu, replace_linear
 
     if dtype == "int8":
         if not replace_linear(model, Int8Linear):
@@ -128,6 +128,7 @@ def _on_device(model, dtype: str, device):
         raise ValueError("transformers' XLNet does not compute in bfloat16 (its positions stay float32): take float32")
     elif dtype == "float32" and torch.device(device).type == "cpu" and OneDNNLinear.works_here():
         replace_linear(model, OneDNNLinear)
+        fuse_gelu(model)
     return model.to(device)
 
 

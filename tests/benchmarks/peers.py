@@ -60,7 +60,12 @@ def run(interpreter: Path | str, script: Path, *arguments, **environment: str) -
     """Run a worker script and read the JSON object that it prints last."""
     command = [str(interpreter), str(script), *map(str, arguments)]
     done = subprocess.run(
-        command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, **environment}
+        command,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONWARNINGS": "ignore", **environment},  # the peers' deprecations
     )
     return json.loads(done.stdout.strip().splitlines()[-1])
 
