@@ -40,6 +40,19 @@ def check_frame(frame: pd.DataFrame, *, need_time: bool = False) -> None:
                 f"column {name!r} must hold {kind}, but its dtype is {frame[name].dtype}. "
                 f"Convert it first (pandas.to_numeric, or .astype('int64') // 10**9 for datetimes)"
             )
+    for name in (USER, ITEM):
+        if pd.api.types.infer_dtype(frame[name]) in ("mixed", "mixed-integer"):
+            try:
+                np.sort(frame[name].unique())
+            except TypeError:
+                raise ValueError(
+                    f"column {name!r} mixes ids of several types, which have no order. "
+                    f"Make them one type: frame[{name!r}].astype(str)"
+                ) from None
+    if TIME in frame.columns:
+        bad = np.flatnonzero(~np.isfinite(frame[TIME].to_numpy(dtype=float)))
+        if bad.size:
+            raise ValueError(f"column 'timestamp' must be finite; row {bad[0]} is not. Drop such rows")
     if RATING in frame.columns:
         ratings = frame[RATING].to_numpy(dtype=float)
         bad = np.flatnonzero(~np.isfinite(ratings) | (ratings < 0))
@@ -65,11 +78,16 @@ class Interactions:
     Attributes
     ----------
     matrix : scipy.sparse.csr_matrix, (n_users, n_items) float32
-        1 where the user has interacted with the item; column indices sorted within a row.
+        1 where the user has interacted with the item; each cell once, column indices sorted within a row.
     user_ids, item_ids : pandas.Index
         The id behind each row and each column.
     ratings, timestamps : scipy.sparse.csr_matrix or None
         The ratings (float32) and the seconds (float64) on the same cells; None where the data have none.
+
+    Raises
+    ------
+    ValueError
+        If a matrix is not csr, holds a cell twice, or does not fit the ids or the other matrices.
     """
 
     matrix: sparse.csr_matrix
@@ -77,6 +95,25 @@ class Interactions:
     item_ids: pd.Index
     ratings: sparse.csr_matrix | None = None
     timestamps: sparse.csr_matrix | None = None
+
+    def __post_init__(self):
+        shape = (len(self.user_ids), len(self.item_ids))
+        for name in ("matrix", "ratings", "timestamps"):
+            cells = getattr(self, name)
+            if cells is None and name != "matrix":
+                continue
+            if not sparse.issparse(cells) or cells.format != "csr":
+                kind = f"{cells.format} matrix" if sparse.issparse(cells) else type(cells).__name__
+                raise ValueError(f"{name} must be a csr matrix, not a {kind}. Convert it: sparse.csr_matrix({name})")
+            if cells.shape != shape:
+                raise ValueError(
+                    f"{name} has the shape {cells.shape}, but there are {shape[0]} user_ids and {shape[1]} item_ids. "
+                    f"Pass one id a row and one a column"
+                )
+            if not (cells.has_canonical_format or cells.sorted_indices().has_canonical_format):
+                raise ValueError(f"{name} holds a cell more than once. Add them up: {name}.sum_duplicates()")
+            if not all(np.array_equal(getattr(cells, a), getattr(self.matrix, a)) for a in ("indptr", "indices")):
+                raise ValueError(f"{name} has other cells than matrix. Pass a value for each cell, in the same order")
 
     @classmethod
     def from_frame(cls, frame, user_ids=None, item_ids=None, min_rating=None) -> Interactions:
@@ -118,7 +155,7 @@ class Interactions:
             if name not in frame.columns:
                 return None
             data = frame[name].to_numpy(dtype=dtype)[order]
-            return sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape)
+            return sparse.csr_matrix((data, matrix.indices.copy(), matrix.indptr.copy()), shape)
 
         return cls(matrix, users, items, on_the_cells(RATING, np.float32), on_the_cells(TIME, np.float64))
 
@@ -133,7 +170,7 @@ class Interactions:
         def kept(values):
             if values is None:
                 return None
-            return sparse.csr_matrix((values.data[keep], self.matrix.indices[keep], indptr), self.matrix.shape)
+            return sparse.csr_matrix((values.data[keep], self.matrix.indices[keep], indptr.copy()), self.matrix.shape)
 
         return Interactions(kept(self.matrix), self.user_ids, self.item_ids, kept(self.ratings), kept(self.timestamps))
 
@@ -155,6 +192,23 @@ class Interactions:
         return (
             f"Interactions({self.n_users:,} users x {self.n_items:,} items, {self.matrix.nnz:,} cells, "
             f"density {self.matrix.nnz / cells:.2%})"
+        )
+
+
+def check_same_ids(train: Interactions, other: Interactions, name: str) -> None:
+    """Raise a ValueError that names the first difference if `other` has other rows or columns than `train`."""
+    for what in ("user_ids", "item_ids"):
+        ours, theirs = getattr(train, what), getattr(other, what)
+        if ours.equals(theirs):
+            continue
+        if len(ours) != len(theirs):
+            difference = f"{len(ours)} and {len(theirs)} of them"
+        else:
+            place = next(row for row in range(len(ours)) if ours[row] != theirs[row])
+            difference = f"at position {place}, {ours[place]!r} and {theirs[place]!r}"
+        raise ValueError(
+            f"train.{what} and {name}.{what} differ: {difference}. "
+            f"Build {name} with Interactions.from_frame(..., user_ids=train.user_ids, item_ids=train.item_ids)"
         )
 
 

@@ -108,7 +108,11 @@ def claim(text: str, condition, value=None, interval=None, *, needs_default: boo
     """
     if not isinstance(condition, bool | np.bool_):
         raise TypeError(f"the condition of a claim must be True or False, not {condition!r}")
-    figures = [float(figure) for figure in ([] if value is None else [value]) + list(interval or [])]
+    if interval is not None:
+        interval = list(interval)
+        if len(interval) != 2:
+            raise ValueError(f"the interval of a claim is (low, high), not {interval}")
+    figures = [float(figure) for figure in ([] if value is None else [value]) + (interval or [])]
     shown = "" if value is None else f": {_short(value)}"
     shown += "" if interval is None else f" [{_short(interval[0])}, {_short(interval[1])}]"
     evidence = {"text": text, "value": value, "low": None, "high": None}

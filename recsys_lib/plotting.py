@@ -85,9 +85,10 @@ def intervals(table: pd.DataFrame, *, value="value", low="low", high="high", ax=
     """Horizontal intervals, one a row of `table` (labels = index), first row on top. Returns the axes."""
     ax = ax or plt.gca()
     place = np.arange(len(table))[::-1]
-    centre = table[value].to_numpy(float)
-    error = np.abs(np.vstack([centre - table[low].to_numpy(float), table[high].to_numpy(float) - centre]))
-    ax.errorbar(centre, place, xerr=error, fmt="o", color=COLOURS[0], capsize=3)
+    start, stop = table[low].to_numpy(float), table[high].to_numpy(float)
+    # The bar is drawn about its own middle: a value may lie outside its interval.
+    ax.errorbar((start + stop) / 2, place, xerr=np.abs(stop - start) / 2, fmt="none", ecolor=COLOURS[0], capsize=3)
+    ax.plot(table[value].to_numpy(float), place, "o", color=COLOURS[0])
     ax.set_yticks(place, table.index)
     ax.grid(axis="y", visible=False)
     if reference is not None:

@@ -4,6 +4,7 @@
     python -m recsys_lib.results cf-baselines    runs what is missing or out of date, row by row, and can be interrupted
     python -m recsys_lib.results --all           the same for every experiment
     python -m recsys_lib.results cf-baselines --check    recomputes a fixed sample and compares
+    python -m recsys_lib.results cf-baselines --confirm  the same; if it agrees, the table says that it was confirmed
 
 An experiment is a list of units (the keys of its rows), a function that computes one row, and one that recomputes
 the figures of a stored row from its stored parameters, which is cheap because nothing is tuned again.
@@ -110,8 +111,12 @@ def source_hash(sources: tuple[str, ...]) -> str:
 
 
 def is_current(name: str) -> bool:
-    """Whether every stored row was made by the sources as they are now."""
-    return set(load(name)["sources"]) == {source_hash(experiment(name).sources)}
+    """Whether the stored rows were made, or confirmed by their sample, by the sources as they are now."""
+    return bool(_current(load(name), source_hash(experiment(name).sources)).all())
+
+
+def _current(rows: pd.DataFrame, sources: str) -> pd.Series:
+    return rows.reindex(columns=["sources", "confirmed"]).eq(sources).any(axis=1)
 
 
 def load(name: str) -> pd.DataFrame:
@@ -124,25 +129,36 @@ def load(name: str) -> pd.DataFrame:
 def label(name: str) -> str:
     """One line that says where the stored table comes from; notebooks print it above the table."""
     rows = load(name)
-    current = "these sources" if is_current(name) else "earlier sources (recomputed by the tests)"
+    if rows["sources"].eq(source_hash(experiment(name).sources)).all():
+        origin = "these sources"
+    elif is_current(name):
+        origin = "earlier sources, a sample confirmed by these"
+    else:
+        origin = "earlier sources (a sample is recomputed by the tests)"
     return (
-        f"stored result, {len(rows)} rows, made with {rows['versions'].iloc[0]} and {current}; "
+        f"stored result, {len(rows)} rows, made with {rows['versions'].iloc[0]} and {origin}; "
         f"to make it again: python -m recsys_lib.results {name}"
     )
 
 
 def run(name: str, *, fresh: bool = False) -> pd.DataFrame:
-    """Compute the rows that are missing or were made by other sources; write the file after each row."""
+    """Compute the rows that are missing or were made by other sources.
+
+    Each row is kept in a file beside the table at once, and the table is replaced when all rows are there: what was
+    interrupted goes on, and the table is never a part of one.
+    """
     spec, keys = experiment(name), list(experiment(name).units[0])
     stamp = {
         "sources": source_hash(spec.sources),
         "data_sha256": " ".join(assets.registry()[asset]["sha256"][:12] for asset in spec.data),
         "versions": ", ".join(f"{name} {version(name).split('+')[0]}" for name in PACKAGES),
     }
-    kept = load(name) if path(name).is_file() and not fresh else pd.DataFrame()
+    unfinished = path(name).with_suffix(".csv.part")
+    found = [pd.read_csv(file) for file in (unfinished, path(name)) if file.is_file() and not fresh]
+    kept = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
     if len(kept):
-        current = (kept["sources"] == stamp["sources"]) & (kept["data_sha256"] == stamp["data_sha256"])
-        kept = kept[current]
+        kept = kept[_current(kept, stamp["sources"]) & (kept["data_sha256"] == stamp["data_sha256"])]
+        kept = kept.drop_duplicates(keys)
     done = {tuple(row) for row in kept[keys].to_numpy().tolist()} if len(kept) else set()
     missing = [unit for unit in spec.units if tuple(unit.values()) not in done]
     with tqdm(missing, desc=name, unit="row") as bar:  # tqdm prints the time left
@@ -150,7 +166,9 @@ def run(name: str, *, fresh: bool = False) -> pd.DataFrame:
             bar.set_postfix_str(" ".join(str(value) for value in unit.values()))
             row = {**unit, **spec.compute(unit, kept), **stamp}
             kept = pd.concat([kept, pd.DataFrame([row])], ignore_index=True)
-            _write(kept, spec, keys, path(name))
+            _write(kept, spec, keys, unfinished)
+    if missing:
+        os.replace(unfinished, path(name))
     return load(name)
 
 
@@ -173,6 +191,22 @@ def check(name: str) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+def disagreeing(table: pd.DataFrame) -> pd.DataFrame:
+    """The figures of `check` that are not within TOLERANCE; one that is missing on one side is among them."""
+    missing_on_both = table["stored"].isna() & table["recomputed"].isna()
+    return table[~(table["difference"] <= TOLERANCE) & ~missing_on_both]
+
+
+def confirm(name: str) -> pd.DataFrame:
+    """`check`; if every figure agrees, the table notes that these sources reproduce its sample."""
+    table = check(name)
+    if disagreeing(table).empty:
+        spec = experiment(name)
+        rows = load(name).assign(confirmed=source_hash(spec.sources))
+        _write(rows, spec, list(spec.units[0]), path(name))
+    return table
+
+
 def _write(rows: pd.DataFrame, spec: Experiment, keys: list[str], target: Path) -> None:
     order = {tuple(unit.values()): place for place, unit in enumerate(spec.units)}
     rank = [order.get(tuple(row), len(order)) for row in rows[keys].to_numpy().tolist()]
@@ -188,22 +222,23 @@ def main() -> int:
     parser.add_argument("name", nargs="?", choices=list(EXPERIMENTS))
     parser.add_argument("--all", action="store_true", help="run every experiment, one after the other")
     parser.add_argument("--check", action="store_true", help="recompute a fixed sample and compare")
+    parser.add_argument("--confirm", action="store_true", help="the same, and note in the table that it agrees")
     parser.add_argument("--fresh", action="store_true", help="forget what is stored and compute every row")
     arguments = parser.parse_args()
-    if arguments.all:
-        for name in EXPERIMENTS:
-            run(name, fresh=arguments.fresh)
-        return 0
-    if not arguments.name:
+    names = list(EXPERIMENTS) if arguments.all else [arguments.name]
+    if names == [None]:
         print("\n".join(f"{name:20s} {'stored' if path(name).is_file() else 'not yet'}" for name in EXPERIMENTS))
         return 0
-    if arguments.check:
-        table = check(arguments.name)
-        print(table.to_string(index=False))
-        return int((table["difference"] > TOLERANCE).any())
-    run(arguments.name, fresh=arguments.fresh)
-    print(f"wrote {path(arguments.name).name}")
-    return 0
+    n_wrong = 0
+    for name in names:
+        if arguments.check or arguments.confirm:
+            table = (confirm if arguments.confirm else check)(name)
+            print(table.to_string(index=False))
+            n_wrong += len(disagreeing(table))
+        else:
+            run(name, fresh=arguments.fresh)
+            print(f"wrote {path(name).name}")
+    return int(n_wrong > 0)
 
 
 if __name__ == "__main__":

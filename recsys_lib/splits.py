@@ -98,7 +98,7 @@ def temporal_global(frame: pd.DataFrame, *, test_share: float = 0.2) -> Split:
     check_frame(frame, need_time=True)
     _check_share(test_share)
     ordered = frame.sort_values(["timestamp", "user_id", "item_id"], ignore_index=True)
-    cut = ordered["timestamp"].iloc[min(len(ordered) - 1, math.floor(len(ordered) * (1 - test_share)))]
+    cut = ordered["timestamp"].iloc[min(len(ordered) - 1, _whole(math.floor, len(ordered) * (1 - test_share)))]
     train, test = ordered[ordered["timestamp"] < cut], ordered[ordered["timestamp"] >= cut]
     if train.empty:
         raise ValueError("every row is at or after the cut: the timestamps do not spread. Use another split")
@@ -140,6 +140,10 @@ def protocol(name: str, frame: pd.DataFrame, seed: int = 0) -> Split:
       keep ratings of 4 and more, while `seen` keeps every rated train item. No randomness: `seed` changes nothing.
     - "ML1M-R": ratings of 4 and more, then random per user with test = ceil(.2 n).
     """
+    if name in ("Bu", "ML1M-R"):
+        check_frame(frame)
+        if "rating" not in frame.columns:
+            raise ValueError(f"protocol {name!r} keeps ratings of 4 and more: it needs the column 'rating'. Use 'A'")
     if name == "A":
         return random_per_user(frame, test_share=0.25, rng=seed)
     if name == "Bu":
@@ -147,6 +151,11 @@ def protocol(name: str, frame: pd.DataFrame, seed: int = 0) -> Split:
         train, test = (part[part["rating"] >= 4].reset_index(drop=True) for part in (whole.train, whole.test))
         # A user without any high rating in train has nothing to be modelled from: he is not tested.
         test = test[test["user_id"].isin(train["user_id"].unique())].reset_index(drop=True)
+        if train.empty or test.empty:
+            part = "train" if train.empty else "test"
+            raise ValueError(
+                f"protocol 'Bu': no rating of 4 or more is left in {part}. Rescale the ratings, or use 'A'"
+            )
         return Split(train, test, whole.train[whole.train["user_id"].isin(train["user_id"].unique())])
     if name == "ML1M-R":
         return random_per_user(frame[frame["rating"] >= 4], test_share=0.2, rng=seed)
@@ -170,8 +179,11 @@ def _test_size(n: int, share: float, rounding: str) -> int:
     rounders = {"ceil": math.ceil, "floor": math.floor, "round": round}
     if rounding not in rounders:
         raise ValueError(f"rounding must be 'ceil', 'floor' or 'round', not {rounding!r}")
-    # round(…, 9) keeps .2 * 35 = 7.000000000000001 from becoming 8
-    return min(rounders[rounding](round(share * n, 9)), n - 1)
+    return min(_whole(rounders[rounding], share * n), n - 1)
+
+
+def _whole(rounder, size: float) -> int:
+    return rounder(round(size, 9))  # round(…, 9) keeps .2 * 35 = 7.000000000000001 from becoming 8
 
 
 def _check_share(share: float) -> None:

@@ -229,12 +229,18 @@ class _Run:
 
     @cached_property
     def identity(self) -> str:
-        """What a checkpoint belongs to: settings, data, and the names and shapes of what is trained."""
+        """What a checkpoint belongs to: settings, data, structure, what is frozen, and shapes of what is trained."""
         digest = hashlib.sha256(json.dumps(asdict(self.settings)).encode())
         for part in (self.examples, self.validation):
             digest.update(json.dumps([part.token_ids, part.labels.tolist()]).encode())
             digest.update(b"" if part.users is None else part.users.tobytes())
         digest.update(json.dumps([[name, list(p.shape)] for name, p in self.parameters.items()]).encode())
+        scaling = [repr(getattr(module, "scaling", None)) for module in self.model.modules()]  # LoRA's alpha / rank
+        digest.update(json.dumps([repr(self.model), scaling]).encode())
+        for name, p in self.model.named_parameters():
+            if not p.requires_grad:
+                digest.update(json.dumps([name, list(p.shape), str(p.dtype)]).encode())
+                digest.update(p.detach().cpu().flatten().view(torch.uint8).numpy())
         return digest.hexdigest()
 
     def save(self, folder) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from recsys_lib import metrics, models
-from recsys_lib.interactions import Interactions
+from recsys_lib.interactions import Interactions, check_same_ids
 
 
 @dataclass(frozen=True)
@@ -122,21 +123,24 @@ class Tuned:
     ----------
     model : str
     parameters : dict
-        The best trial's arguments, for `getattr(models, model)(**parameters)`.
+        The best trial's arguments, for `model_class(**parameters)`.
     value : float
         Its value on the validation set.
     trials : DataFrame
         Every trial in the order it was made: parameters, `value`, `seconds` (fit + judge).
+    model_class : type
+        The class behind the name.
     """
 
     model: str
     parameters: dict
     value: float
     trials: pd.DataFrame
+    model_class: type[models.Recommender] = field(repr=False)
 
     def build(self) -> models.Recommender:
         """A fresh, unfitted model with the best parameters."""
-        return getattr(models, self.model)(**self.parameters)
+        return self.model_class(**self.parameters)
 
 
 def trials(model: str, n_trials: int, rng=0, space: dict | None = None) -> list[dict]:
@@ -185,9 +189,12 @@ def tune(
     progress : callable, optional
         Wraps the list of trials, for instance `notebook.progress`.
     """
-    if not isinstance(model, type) and model not in models.__all__:
-        raise ValueError(f"there is no model {model!r} in recsys_lib.models")
-    build = model if isinstance(model, type) else getattr(models, model)
+    build = model if isinstance(model, type) else getattr(models, str(model), None)
+    if not (isinstance(build, type) and issubclass(build, models.Recommender) and build is not models.Recommender):
+        raise ValueError(
+            f"there is no model {model!r} in recsys_lib.models. Pass such a name, or a Recommender's class"
+        )
+    check_same_ids(train, validation, "validation")
     model = build.__name__
     if objective is None:
 
@@ -199,6 +206,13 @@ def tune(
     space = SPACES.get(model, {}) if space is None else space
     space = {name: values for name, values in space.items() if name not in fixed}
     tried = [{**fixed, **drawn} for drawn in trials(model, n_trials, rng, space)]
+    for parameters in tried:
+        try:
+            inspect.signature(build).bind(**parameters)
+        except TypeError as error:
+            raise ValueError(
+                f"{model} cannot be built from {parameters}: {error}. Check arguments and space"
+            ) from error
     rows = []
     for parameters in progress(tried) if progress else tried:
         started = time.perf_counter()
@@ -206,5 +220,9 @@ def tune(
         searched = {name: parameter for name, parameter in parameters.items() if name not in fixed}
         rows.append({**searched, "value": value, "seconds": time.perf_counter() - started})
     table = pd.DataFrame(rows)
-    best = int(table["value"].to_numpy().argmax())
-    return Tuned(model, tried[best], float(table["value"][best]), table)
+    if table["value"].isna().all():
+        raise ValueError(
+            f"every trial of {model} has the value NaN. Check that validation holds what can be recommended"
+        )
+    best = int(np.nanargmax(table["value"].to_numpy()))
+    return Tuned(model, tried[best], float(table["value"][best]), table, build)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from recsys_lib import datasets, models, splits, tuning
 from recsys_lib.interactions import Interactions
@@ -57,6 +58,14 @@ CASES = {
         lambda: splits.leave_last_out(changed(timestamp=pd.date_range("2020", periods=6))),
         "'timestamp'.*seconds",
     ),
+    "infinite timestamp": (
+        lambda: Interactions.from_frame(changed(timestamp=[1, 2, np.inf, 4, 5, 6])),
+        "finite; row 2",
+    ),
+    "text and numbers as ids": (
+        lambda: Interactions.from_frame(changed(item_id=["a", 1, "c", "a", "c", "b"])),
+        r"'item_id' mixes.*astype\(str\)",
+    ),
     "no timestamps": (lambda: splits.protocol("Bu", GOOD.drop(columns="timestamp")), "'timestamp'"),
     # ids
     "unknown user": (lambda: Interactions.from_frame(GOOD, user_ids=[1, 2]), "user_id.*3"),
@@ -74,8 +83,30 @@ CASES = {
     "one row a user": (lambda: splits.random_per_user(GOOD.drop_duplicates("user_id")), "test set would be empty"),
     "no eligible cold item": (lambda: splits.cold_items(GOOD, min_interactions=50), "Lower min_interactions"),
     "one moment": (lambda: splits.temporal_global(changed(timestamp=1)), "do not spread"),
+    "Bu without ratings": (lambda: splits.protocol("Bu", GOOD.drop(columns="rating")), "'Bu'.*column 'rating'"),
+    "ML1M-R without ratings": (lambda: splits.protocol("ML1M-R", GOOD.drop(columns="rating")), "'ML1M-R'.*'rating'"),
+    "Bu without high ratings": (lambda: splits.protocol("Bu", changed(rating=2)), "no rating of 4.*in train"),
+    "Bu without a high rating in test": (
+        lambda: splits.protocol("Bu", changed(rating=[5, 5, 1, 5, 1, 1])),
+        "no rating of 4.*in test",
+    ),
     "unknown protocol": (lambda: splits.protocol("B", GOOD), "A, Bu, ML1M-R"),
     "unknown data set": (lambda: datasets.load("movielens"), "ml-100k"),
+    # the matrix
+    "csc matrix": (lambda: Interactions(TRAIN.matrix.tocsc(), TRAIN.user_ids, TRAIN.item_ids), "csr matrix, not a csc"),
+    "dense matrix": (
+        lambda: Interactions(np.ones((3, 3)), TRAIN.user_ids, TRAIN.item_ids),
+        "csr matrix, not a ndarray",
+    ),
+    "a cell twice": (
+        lambda: Interactions(sparse.csr_matrix((np.ones(2), [1, 1], [0, 2, 2, 2]), (3, 3)), [1, 2, 3], list("abc")),
+        "matrix holds a cell more than once",
+    ),
+    "too few ids": (lambda: Interactions(TRAIN.matrix, TRAIN.user_ids[:2], TRAIN.item_ids), r"\(3, 3\).*2 user_ids"),
+    "ratings on other cells": (
+        lambda: Interactions(TRAIN.matrix, TRAIN.user_ids, TRAIN.item_ids, TRAIN.ratings[[1, 0, 2]]),
+        "ratings has other cells",
+    ),
     # fit
     "fit on a frame": (lambda: models.EASE().fit(GOOD), "Interactions.from_frame"),
     "fit on nothing": (
@@ -88,8 +119,20 @@ CASES = {
     ),
     "short vectors": (lambda: models.EASE().fit(TRAIN, np.ones((2, 4))), r"\(2, 4\).*3 items"),
     "NaN vectors": (lambda: models.EASE().fit(TRAIN, {"text": vectors(np.nan)}), "text.*row 1"),
+    "vectors of text": (
+        lambda: models.EASE().fit(TRAIN, np.array([["a"], ["b"], ["c"]])),
+        "must hold numbers, not <U1",
+    ),
     "EASE without l2": (lambda: models.EASE(l2=0).fit(TRAIN), "l2"),
     "SLIM without penalty": (lambda: models.SLIM(l1=0, l2=0).fit(TRAIN), "l1 and l2"),
+    "SLIM without sweeps": (lambda: models.SLIM(max_sweeps=0).fit(TRAIN), "max_sweeps.*not 0"),
+    "ItemKNN without neighbours": (lambda: models.ItemKNN(k=0).fit(TRAIN), "k must be.*not 0"),
+    "ItemKNN with negative neighbours": (lambda: models.ItemKNN(k=-5).fit(TRAIN), "k must be.*not -5"),
+    "UserKNN without neighbours": (lambda: models.UserKNN(k=0).fit(TRAIN), "k must be.*not 0"),
+    "RP3beta without neighbours": (lambda: models.RP3beta(k=0).fit(TRAIN), "k must be.*not 0"),
+    "negative ridge": (lambda: models.BiasedMF(regularisation=-1).fit(TRAIN), "regularisation.*negative.*-1"),
+    "iALS without iterations": (lambda: models.FeatureIALS(n_iterations=0).fit(TRAIN), "n_iterations.*not 0"),
+    "a blend of bare models": (lambda: models.Blend(members={"EASE": models.EASE()}).fit(TRAIN), "'EASE'.*Member"),
     "ALS without factors": (lambda: models.ALS(n_factors=0).fit(TRAIN), "n_factors"),
     "weighting": (lambda: models.ItemKNN(weighting="idf").fit(TRAIN), "tfidf"),
     "ratings missing": (
@@ -146,6 +189,8 @@ CASES = {
     ),
     "unknown model": (lambda: tuning.tune("NCF", TRAIN, TRAIN), "'NCF'"),
     # recommend
+    "scores before fit": (lambda: models.EASE().score([0]), r"this EASE is not fitted.*fit\(train\) first"),
+    "fold in before fit": (lambda: models.ALS().fold_in(TRAIN.matrix), r"this ALS is not fitted"),
     "not fitted": (lambda: models.EASE().recommend(), r"fit\(train\) first"),
     "k of 0": (lambda: EASE.recommend(k=0), "at least 1"),
     "k as float": (lambda: EASE.recommend(k=2.5), "2.5"),
@@ -209,6 +254,23 @@ def test_ratings_land_on_their_cells_whatever_the_row_order():
     shuffled = Interactions.from_frame(GOOD.sample(frac=1, random_state=1))
     assert (shuffled.ratings != TRAIN.ratings).nnz == 0
     assert TRAIN.ratings[1, 2] == 1.0
+
+
+def test_ratings_and_timestamps_have_cells_of_their_own():
+    for data in (Interactions.from_frame(changed(rating=[0.0, 3, 4, 4, 1, 2])), TRAIN.at_least(1)):
+        before = data.matrix.toarray()
+        for cells in (data.ratings, data.timestamps):
+            cells.data[0] = 0
+            cells.eliminate_zeros()
+        assert (data.matrix.toarray() == before).all()
+
+
+def test_columns_in_any_order_are_one_matrix():
+    other = sparse.csr_matrix((TRAIN.matrix.data[::-1], TRAIN.matrix.indices[[2, 1, 0, 4, 3, 5]], TRAIN.matrix.indptr))
+    assert not other.has_sorted_indices
+    unsorted = Interactions(other, TRAIN.user_ids, TRAIN.item_ids)
+    one, two = (models.WARPFactorization(epochs=3).fit(data).score([0, 1, 2]) for data in (TRAIN, unsorted))
+    assert (one == two).all()
 
 
 def test_users_and_items_without_rows_are_allowed():

@@ -256,6 +256,9 @@ def test_all_models_share_the_resamples_and_a_seed_gives_the_same_table(monkeypa
         (lambda: compare({"a": report_of()}, "a", confidence=95), "confidence must lie between"),
         (lambda: compare({"a": report_of()}, "a", n_bootstrap=0), "n_bootstrap must be at least 1"),
         (lambda: confidence_interval([np.nan]), "at least one number"),
+        (lambda: confidence_interval(np.ones((6, 2))), r"one number a user, not a table of shape \(6, 2\)"),
+        (lambda: confidence_interval([0.1, 0.2], confidence=95), "confidence must lie between 0 and 1, not 95"),
+        (lambda: evaluation.splits_interval([0.1, 0.2], test_share=0.2, confidence=95), "confidence must lie between"),
     ],
 )
 def test_bad_comparisons_are_named(call, message):

@@ -87,6 +87,15 @@ def test_the_projection_finds_what_users_want():
     assert np.nanmean(shaped) > np.nanmean(plain) + 0.02
 
 
+def test_the_projection_takes_a_generator():
+    train, _, _, vectors = world()
+    one, two, other = (
+        fusion.Projection(4, rng=rng).fit(train, vectors)
+        for rng in (np.random.default_rng(1), np.random.default_rng(1), None)
+    )
+    assert np.array_equal(one.weights_, two.weights_) and other.weights_.shape == one.weights_.shape
+
+
 # --- all ways --------------------------------------------------------------------------------------------------------
 
 

@@ -218,9 +218,17 @@ def test_after_epoch_sees_a_model_that_scores(train, vectors):
     assert seen == [(1, train.n_items)] * SMALL["epochs"]
 
 
+def test_a_cold_item_takes_its_nearest_whatever_the_lengths(train):
+    content = np.tile(np.float32([0, 1]), (train.n_items, 1))
+    warm = np.setdiff1d(np.arange(train.n_items), COLD)
+    content[COLD[0]], content[warm[0]], content[warm[1]], content[warm[2]] = [2, 0], [3, 0], [50, 50], 0
+    relation = related_items(train, content, n=1)
+    assert np.isfinite(relation).all() and relation[COLD[0], warm[0]] == 1
+
+
 def test_related_items_by_hand(train):
     content = np.ones((train.n_items, 2), np.float32)
-    content[COLD] = 2  # cold items are nearest to each other
+    content[COLD] = [3, 1]  # cold items are nearest to each other
     relation = related_items(train, content, n=3)
     seen = dense(train) > 0
     assert relation.sum(axis=1) == pytest.approx(np.ones(len(relation)), abs=1e-6)

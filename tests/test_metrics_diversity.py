@@ -36,6 +36,21 @@ def test_ild_of_duplicates_zero_vectors_and_short_lists():
     assert intra_list.ild(np.array([[1, 0, 1, 1]]), vectors)[0] == 0.5
 
 
+@pytest.mark.parametrize("metric", ["ild", "gaussian_ild", "vendi_score", "log_det"])
+def test_vectors_must_be_finite(metric):
+    vectors = np.ones((4, 2), np.float32)
+    vectors[2, 1] = np.nan
+    with pytest.raises(ValueError, match="item_vectors has NaN or infinite values, first in row 2"):
+        getattr(intra_list, metric)(np.array([[0, 1]]), vectors)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_facets_must_be_finite(bad):
+    item_facets = np.array([[1, 0], [bad, 1], [0, 1]])
+    with pytest.raises(ValueError, match="item_facets has NaN or infinite values, first in row 1"):
+        facets.alpha_ndcg(np.array([[0, 1]]), sparse.csr_matrix(np.ones((1, 3))), item_facets)
+
+
 def test_ild_of_equal_vectors_is_never_below_zero():
     vectors = np.repeat(np.random.default_rng(0).normal(size=(50, 1, 7)), 5, axis=1).reshape(250, 7)
     values = intra_list.ild(np.arange(250).reshape(50, 5), vectors)

@@ -1,5 +1,8 @@
 """Models: against brute force on small matrices, and what all of them promise."""
 
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,6 +77,56 @@ def test_lists_agree_with_brute_force_on_the_scores(tiny_train, name):
     assert scores.dtype == np.float32 and scores.shape == tiny_train.matrix.shape
     expected = brute_lists(scores, dense(tiny_train) > 0, 10)
     assert (model.recommend(k=10).items == expected).all()
+
+
+class Shaped(models.Recommender):
+    """Gives scores of the shape that it was built with."""
+
+    def __init__(self, shape):
+        self.shape = shape
+
+    def _fit(self, train, item_vectors):
+        self.fitted_ = True
+
+    def score(self, users):
+        return np.zeros(self.shape)
+
+
+@pytest.mark.parametrize("shape", [(60, 60), (60, 5), (60,), (1, 40), ()])
+def test_scores_of_another_shape_are_refused(tiny_train, shape):
+    with pytest.raises(ValueError, match=r"Shaped.score gave the shape .*\(60, 40\)"):
+        Shaped(shape).fit(tiny_train)
+
+
+def test_a_fit_that_fails_leaves_the_model_as_it_was(tiny_train):
+    model = models.EASE(l2=0)
+    with pytest.raises(ValueError, match="l2"):
+        model.fit(tiny_train)
+    with pytest.raises(ValueError, match="not fitted"):
+        model.recommend()
+    model = Shaped((60, 40)).fit(tiny_train)
+    before, model.shape = model.train_, (60, 3)
+    with pytest.raises(ValueError, match="shape"):
+        model.fit(Interactions(tiny_train.matrix[::-1], tiny_train.user_ids[::-1], tiny_train.item_ids))
+    assert model.train_ is before and model.shape == (60, 3)
+
+
+def test_a_model_that_is_not_fitted_says_so_and_can_be_copied(tiny_train):
+    model = copy.deepcopy(models.EASE())
+    assert not hasattr(model, "train_")
+    for ask in (lambda: model.score([0]), lambda: model.scale_, lambda: pickle.loads(pickle.dumps(model)).recommend()):
+        with pytest.raises(ValueError, match=r"this EASE is not fitted. Call fit\(train\) first"):
+            ask()
+    with pytest.raises(AttributeError, match="no attribute 'weights_'"):
+        model.fit(tiny_train).weights_  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["EASE", "ItemKNN"])
+def test_a_user_without_a_history_gets_the_first_columns(tiny_train, name):
+    matrix = tiny_train.matrix.tolil()
+    matrix[0] = 0
+    train = Interactions(matrix.tocsr(), tiny_train.user_ids, tiny_train.item_ids)
+    assert getattr(models, name)().fit(train).recommend([0], k=3).items.tolist() == [[0, 1, 2]]
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -10,12 +10,14 @@ import IPython
 import IPython.display
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
+from matplotlib.figure import Figure
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import recsys_lib
-from recsys_lib import notebook
+from recsys_lib import notebook, plotting
 from recsys_lib.paths import repository_root
 
 
@@ -110,6 +112,25 @@ def test_a_claim_that_holds_shows_its_evidence_and_keeps_plain_numbers(shown):
     assert output.metadata == {"recsys_claim": expected}
     assert type(output.metadata["recsys_claim"]["value"]) is float
     nbformat.validate(made_of(shown))
+
+
+@pytest.mark.parametrize("ends", [[0.25, 1], np.array([0.25, 1]), pd.Series({"low": 0.25, "high": 1})], ids=type)
+def test_the_interval_of_a_claim_is_any_sequence_of_two(shown, ends):
+    notebook.claim("a beats b", True, 0.5, ends)
+    assert text(shown[0]) == "✔ a beats b: 0.5 [0.25, 1]"
+    nbformat.validate(made_of(shown))
+    for bad in ((0.5, 0.25, 1), [], np.ones(3)):
+        with pytest.raises(ValueError, match=r"interval of a claim is \(low, high\)"):
+            notebook.claim("a beats b", True, 0.5, bad)
+
+
+def test_an_interval_is_drawn_where_it_is():
+    table = pd.DataFrame({"value": [0.9, 0.2], "low": [0.1, 0.0], "high": [0.3, 0.5]}, index=["outside", "inside"])
+    ax = plotting.intervals(table, ax=Figure().subplots())
+    (bars,) = ax.collections
+    assert np.array(bars.get_segments())[:, :, 0] == pytest.approx(table[["low", "high"]].to_numpy())
+    points = next(line for line in ax.lines if line.get_marker() == "o")
+    assert points.get_xdata().tolist() == [0.9, 0.2] and points.get_ydata().tolist() == [1, 0]
 
 
 def test_a_claim_needs_no_figure(shown):

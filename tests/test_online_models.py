@@ -117,6 +117,21 @@ def test_live_profile_reads_new_histories_with_old_weights(events):
     assert (live.recommend(k=4).items == whole.recommend(k=4).items).all()
 
 
+def test_live_profile_is_fitted_again_after_new_items(events):
+    train, vectors = trained(events, 100), np.random.default_rng(0).normal(size=(N_ITEMS, 4))
+    read = LiveProfile(models.L3AE()).fit(train, vectors[: train.n_items])
+    frozen = LiveProfile(models.EASE(l2=10.0), live=False).fit(train)
+    for model, item_vectors in ((read, vectors), (frozen, None)):
+        learned(model, events, 100)
+        model.refit(item_vectors)
+        assert model.score([0]).shape == (1, N_ITEMS)
+    read.refit()  # on the vectors that it has by now
+    whole = models.L3AE().fit(trained(events, 900), vectors)
+    np.testing.assert_allclose(read.model.item_weights_, whole.item_weights_, atol=1e-5)
+    old = np.pad(train.matrix[[0]].toarray(), ((0, 0), (0, N_ITEMS - train.n_items)))
+    np.testing.assert_allclose(frozen.score([0]), old @ frozen.model.item_weights_, atol=1e-5)
+
+
 def test_who_has_no_history_gets_what_is_popular(events):
     train = trained(events, 100)
     model = LiveProfile(models.EASE(), live=False).fit(train)

@@ -95,13 +95,14 @@ def test_it_is_kept_on_disk(model, tmp_path):
         (lambda m: m.add_items(1), "new items need vectors"),
         (lambda m: m.add_items(2, vectors=np.zeros((1, 5))), r"shape \(2, 5\)"),
         (lambda m: m.add_items(1, vectors=np.full((1, 5), np.nan)), "finite"),
+        (lambda m: m.add_items(1, [3], np.ones((1, 5))), "item_ids holds 3, which is taken"),
         (lambda m: m.learn([0], [40]), "without a vector"),
         (lambda m: IncrementalL3AE().fit(m.history_.to_interactions()), "reads content"),
         (lambda m: IncrementalL3AE(l2=1, text_weight=2).fit(m.history_.to_interactions(), m._vectors), "between 0"),
     ],
 )
 def test_bad_calls_are_refused_and_leave_everything_as_it_was(model, call, message):
-    before = model.item_weights
+    before, vectors = model.item_weights, model._vectors
     with pytest.raises(ValueError, match=message):
         call(model)
-    assert (model.item_weights == before).all()
+    assert (model.item_weights == before).all() and model._vectors is vectors

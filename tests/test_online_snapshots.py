@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import online_crashes
 import pytest
 
@@ -183,6 +184,36 @@ def test_a_refused_change_is_not_logged_and_those_before_it_are(folder):
             store.apply("score", [0])
     with Store(folder, IncrementalEASE) as store:
         assert store.n_changes == 1
+
+
+@pytest.mark.parametrize(
+    "change", [("add_users", [[0, 1]], 7), ("add_users", [[0], [1]], ["one"]), ("add_items", 2, ["one"])]
+)
+def test_ids_that_do_not_fit_are_refused_and_the_store_goes_on(folder, change):
+    with Store(folder, IncrementalEASE, online_crashes.start()) as store:
+        advanced(store, 5)
+        with pytest.raises(ValueError, match="_ids "):
+            store.apply(*change)
+        assert same(advanced(store, 5).model, uninterrupted(10))  # pending changes stand as they did
+    with Store(folder, IncrementalEASE) as store:
+        assert same(store.model, uninterrupted(10))
+
+
+@pytest.mark.parametrize("failure", [TypeError, np.linalg.LinAlgError])
+def test_a_change_that_fails_midway_stops_the_store(folder, monkeypatch, failure):
+    def fail(*_):
+        raise failure
+
+    with Store(folder, IncrementalEASE, online_crashes.start()) as store:
+        monkeypatch.setattr(store.model, "_change", fail)
+        with pytest.raises(failure):
+            store.apply_all([("add_items", 1), ("add_users", [[90]])])
+        monkeypatch.undo()
+        for call in (lambda: store.apply("add_interactions", 60, [1]), store.snapshot):
+            with pytest.raises(RuntimeError, match="open it again"):
+                call()
+    with Store(folder, IncrementalEASE) as store:
+        assert store.model.history_.shape == (60, 91)  # what was made before it is kept
 
 
 def test_a_failed_write_stops_the_store(folder, monkeypatch):

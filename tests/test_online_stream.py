@@ -37,6 +37,16 @@ def test_blocks_by_time_skip_empty_ones():
     assert [block.number for block in Stream(frame(), seconds=5, start=-5)] == [1, 2, 7]
 
 
+def test_a_frame_is_read_again_and_a_generator_is_not():
+    stream = Stream(frame(), size=4)
+    first, again = list(stream), list(stream)
+    assert [each.items.tolist() for each in first] == [each.items.tolist() for each in again]
+    live = Stream((event for event in [("x", 1, 2.5)]), size=1)
+    assert len(list(live)) == 1
+    with pytest.raises(ValueError, match="was read already"):
+        list(live)
+
+
 def test_a_live_source_is_read_only_as_far_as_asked():
     read = []
 
@@ -246,4 +256,22 @@ def test_listeners_hear_each_block_before_it_is_learned(tiny):
 def test_an_empty_stream_is_an_error(tiny):
     model, _ = a_case(tiny)
     with pytest.raises(ValueError, match="empty"):
-        prequential(model, Stream([], size=1))
+        prequential(model, Stream([], model.train_.user_ids, model.train_.item_ids, size=1))
+
+
+def test_a_stream_with_other_ids_than_the_models_is_refused(tiny):
+    model, stream = a_case(tiny)
+    users, items = model.train_.user_ids, model.train_.item_ids
+    for ids, what in (((), "user_ids"), ((users[::-1], items), "user_ids"), ((users, items[:-1]), "item_ids")):
+        with pytest.raises(ValueError, match=f"the stream's {what} do not begin with the model's"):
+            prequential(model, Stream(frame(), *ids, size=2))
+
+
+def test_one_stream_serves_two_models_and_a_model_two_streams(tiny):
+    events = tiny.interactions.sort_values(["timestamp", "user_id"], kind="stable", ignore_index=True)
+    train = Interactions.from_frame(events[:20])  # most come later
+    stream = Stream(events[20:300], train.user_ids, train.item_ids, size=50)
+    one, two = (IncrementalEASE(l2=20.0).fit(train) for _ in range(2))
+    pd.testing.assert_frame_equal(prequential(one, stream).per_list, prequential(two, stream).per_list)
+    assert "new-" in str(one.train_.user_ids[train.n_users])
+    prequential(one, Stream(events[300:], stream.user_ids, stream.item_ids, size=50))

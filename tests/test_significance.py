@@ -40,6 +40,12 @@ def test_users_without_a_value_are_left_out(monkeypatch):
     assert evaluation.sign_flip_test(theirs, ours) == pytest.approx(0.5, abs=0.02)
 
 
+def test_both_sides_must_have_the_same_users():
+    for theirs, ours in ((np.ones(3), np.ones((3, 1))), (np.ones((3, 1)), np.ones((3, 1))), (np.ones(3), np.ones(1))):
+        with pytest.raises(ValueError, match="one number a user"):
+            evaluation.sign_flip_test(theirs, ours)
+
+
 def test_holm_by_hand():
     # ordered .005 .01 .03 .04 times 4 3 2 1 = .02 .03 .06 .04, and no value below a smaller p's
     assert evaluation.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])

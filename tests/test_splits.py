@@ -78,6 +78,12 @@ def test_temporal_global_has_one_cut_and_known_users(frame):
     assert set(split.test["user_id"]) <= set(split.train["user_id"])
 
 
+def test_temporal_global_does_not_cut_at_float_noise():
+    frame = pd.DataFrame({"user_id": 1, "item_id": range(1000), "timestamp": range(1000)})
+    assert len(splits.temporal_global(frame, test_share=0.8).test) == 800  # 1000 * (1 - .8) = 199.99999999999997
+    assert len(splits.temporal_global(frame.head(10), test_share=0.9).test) == 9
+
+
 def test_temporal_global_warns_with_the_number_of_users():
     rows = [(user, item, user * 100 + item) for user in range(20) for item in range(5)]
     frame = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from intent_case import Every
 
 from recsys_lib.encoders import TfidfEncoder
+from recsys_lib.intent import IntentParser, spelling, vocabulary
 
 TEXTS = ["toy story animation", "heat action", "toy soldiers action", "unique"]
 
@@ -25,6 +27,14 @@ def test_a_common_word_weighs_less_than_a_rare_one():
     encoder = TfidfEncoder(min_df=1)
     vectors = encoder.encode(["action heat", "action", "action drama"])
     assert vectors[0, list(encoder.words).index("heat")] > vectors[0, list(encoder.words).index("action")]
+
+
+def test_it_stands_where_a_text_encoder_stands(monkeypatch):
+    monkeypatch.setattr(spelling, "known_words", Every)  # the word list comes with a pretrained encoder's weights
+    facets = ["Comedy", "Action"]
+    texts = [prompt for name in facets for prompt in vocabulary()[name].prompts]
+    intent = IntentParser(TfidfEncoder(min_df=1).fit(texts), facets).parse("something funny")
+    assert intent.facets["Comedy"] > intent.facets["Action"]
 
 
 @pytest.mark.parametrize(

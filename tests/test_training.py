@@ -100,9 +100,28 @@ def test_a_checkpoint_of_something_else_is_refused(tiny_bert, data, tmp_path):
         (BERTRecommender(tiny_bert), data[0], dataclasses.replace(QUICK, seed=1)),
         (BERTRecommender(tiny_bert), part(data[0], slice(0, 29)), QUICK),
         (BERTRecommender(tiny_bert, trainable_layers=1), data[0], QUICK),
+        (BERTRecommender(tiny_bert, dropout=0.5), data[0], QUICK),
     ):
         with pytest.raises(ValueError, match="belongs to other data, settings or model"):
             train(model, examples, data[1], settings, folder=tmp_path)
+
+
+def test_a_checkpoint_over_other_frozen_weights_is_refused(tiny_bert, data, tmp_path):
+    train(BERTRecommender(tiny_bert, trainable_layers=1), *data, QUICK, folder=tmp_path)
+    train(BERTRecommender(tiny_bert, trainable_layers=1, rng=9), *data, QUICK, folder=tmp_path)
+    other = BERTRecommender(tiny_bert, trainable_layers=1)
+    with torch.no_grad():
+        next(p for p in other.parameters() if not p.requires_grad)[0, 0] += 1
+    with pytest.raises(ValueError, match="belongs to other data, settings or model"):
+        train(other, *data, QUICK, folder=tmp_path)
+
+
+def test_a_checkpoint_of_another_lora_is_refused(tiny_bert, data, tmp_path):
+    pytest.importorskip("peft")
+    train(add_lora(BERTRecommender(tiny_bert), rank=2), *data, QUICK, folder=tmp_path)
+    for options in ({"alpha": 8}, {"dropout": 0.2}):
+        with pytest.raises(ValueError, match="belongs to other data, settings or model"):
+            train(add_lora(BERTRecommender(tiny_bert), rank=2, **options), *data, QUICK, folder=tmp_path)
 
 
 def test_the_best_epoch_is_kept_and_patience_stops(tiny_bert, data):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from recsys_lib import models, tuning
+from recsys_lib.interactions import Interactions
 from recsys_lib.metrics import accuracy
 
 
@@ -80,6 +81,48 @@ def test_fixed_arguments_reach_the_model_and_are_no_column_of_the_trials(tiny_tr
 def test_what_is_fixed_is_not_searched(tiny_train, tiny_test):
     tuned = tuning.tune("ItemKNN", tiny_train, tiny_test, n_trials=4, arguments={"k": 7})
     assert tuned.parameters["k"] == 7 and "k" not in tuned.trials and "shrinkage" in tuned.trials
+
+
+def test_the_class_that_was_tuned_is_the_class_that_is_built(tiny_train, tiny_test):
+    class EASE(models.EASE):
+        pass
+
+    tuned = tuning.tune(EASE, tiny_train, tiny_test, n_trials=2)
+    assert type(tuned.build()) is EASE and tuned.model == "EASE"
+
+
+def test_a_trial_without_a_value_does_not_win(tiny_train, tiny_test):
+    values = iter([np.nan, 0.1, 0.3, np.nan])
+    tuned = tuning.tune("EASE", tiny_train, tiny_test, n_trials=4, objective=lambda model: next(values))
+    assert tuned.value == 0.3 and tuned.parameters == {"l2": tuned.trials["l2"][2]}
+    with pytest.raises(ValueError, match="every trial of EASE.*NaN"):
+        tuning.tune("EASE", tiny_train, tiny_test, n_trials=2, objective=lambda model: np.nan)
+
+
+def test_validation_must_have_the_ids_of_train(tiny, tiny_split, tiny_train):
+    reversed_ = Interactions.from_frame(tiny_split.test, tiny_train.user_ids, tiny.items.index[::-1])
+    with pytest.raises(ValueError, match="train.item_ids and validation.item_ids differ: at position 0"):
+        tuning.tune("EASE", tiny_train, reversed_, n_trials=1)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "message"),
+    [
+        ("TopK", {}, "no model 'TopK'"),
+        ("Recommender", {}, "no model 'Recommender'"),
+        (dict, {}, "Recommender's class"),
+        ("HitProbability", {}, "HitProbability cannot be built.*'model'"),
+        ("EASE", {"space": {"k": tuning.Choice((1,))}}, "EASE cannot be built.*'k'"),
+    ],
+)
+def test_what_cannot_be_tuned(tiny_train, tiny_test, model, settings, message):
+    with pytest.raises(ValueError, match=message):
+        tuning.tune(model, tiny_train, tiny_test, n_trials=2, **settings)
+
+
+def test_a_model_around_a_model_is_tuned_with_it_as_an_argument(tiny_train, tiny_test):
+    tuned = tuning.tune("HitProbability", tiny_train, tiny_test, arguments={"model": models.Popularity()})
+    assert len(tuned.trials) == 1 and isinstance(tuned.build().model, models.Popularity)
 
 
 def test_no_trials():

@@ -46,11 +46,11 @@ class TfidfEncoder:
         """The vocabulary, one word a column of `encode`."""
         return self._vectorizer.get_feature_names_out()
 
-    def encode(self, texts, *, progress=None) -> np.ndarray:
+    def encode(self, texts, *, progress=None, keep: bool = True) -> np.ndarray:
         """Encode `texts`: (n_texts, n_words) float32, unit rows; a row of zeros where no word is known.
 
-        Fits on these texts if `fit` was not called before. `progress` is taken, and not needed, so that this
-        encoder can stand where a `TextEncoder` stands.
+        Fits on these texts if `fit` was not called before. `progress` and `keep` are taken, and not needed (nothing
+        is ever written to the disk), so that this encoder can stand where a `TextEncoder` stands.
         """
         texts = check_texts(texts)
         if not hasattr(self._vectorizer, "vocabulary_"):

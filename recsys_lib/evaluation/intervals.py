@@ -99,8 +99,10 @@ def confidence_interval(values, *, n_bootstrap: int = 2000, confidence: float = 
     Interval(value=0.5, low=0.5, high=0.5)
     """
     values = np.asarray(values, dtype=float)
+    if values.ndim != 1:
+        raise ValueError(f"values must hold one number a user, not a table of shape {values.shape}")
     values = values[~np.isnan(values)]
-    if values.ndim != 1 or values.size == 0:
+    if values.size == 0:
         raise ValueError("values must hold at least one number that is not NaN")
     low, high = _bootstrap_means(values[:, None], np.ones((len(values), 1), bool), n_bootstrap, confidence, rng)
     return Interval(float(values.mean()), float(low[0]), float(high[0]))
@@ -121,6 +123,7 @@ def splits_interval(values, *, test_share: float, confidence: float = 0.95) -> I
         raise ValueError("values must hold one finite number a split, for two splits or more")
     if not 0 < test_share < 1:
         raise ValueError(f"test_share must lie between 0 and 1, not {test_share}")
+    check_confidence(confidence)
     variance = (1 / values.size + test_share / (1 - test_share)) * values.var(ddof=1)
     half = stats.t.ppf((1 + confidence) / 2, values.size - 1) * np.sqrt(variance)
     return Interval(float(values.mean()), float(values.mean() - half), float(values.mean() + half))
@@ -140,12 +143,16 @@ def resamples(n_users: int, n_bootstrap: int, rng) -> Iterator[np.ndarray]:
 
 def percentiles(samples: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """The two ends, along the first axis, between which the share `confidence` of the samples lies; NaN is left out."""
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
+    check_confidence(confidence)
     outside = 50 * (1 - confidence)
     undefined = np.isnan(samples).all(axis=0)
     low, high = np.nanpercentile(np.where(undefined, 0.0, samples), [outside, 100 - outside], axis=0)
     return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
+
+
+def check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}: 0.95 for 95 %")
 
 
 def check_same_users(reports: dict, baseline: Report) -> None:

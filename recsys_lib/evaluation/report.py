@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from recsys_lib.interactions import Interactions
+from recsys_lib.interactions import Interactions, check_same_ids
 from recsys_lib.metrics import accuracy, catalogue, facets, intra_list, novelty, serendipity
 from recsys_lib.metrics.lists import hits
 from recsys_lib.topk import TopK
@@ -128,19 +128,7 @@ def _check_alignment(topk, train, test) -> None:
     for value, name, kind in ((topk, "topk", TopK), (train, "train", Interactions), (test, "test", Interactions)):
         if not isinstance(value, kind):
             raise ValueError(f"{name} must be {kind.__name__}, not {type(value).__name__}")
-    for what in ("user_ids", "item_ids"):
-        ours, theirs = getattr(train, what), getattr(test, what)
-        if ours.equals(theirs):
-            continue
-        if len(ours) != len(theirs):
-            difference = f"{len(ours)} and {len(theirs)} of them"
-        else:
-            place = next(row for row in range(len(ours)) if ours[row] != theirs[row])
-            difference = f"at position {place}, {ours[place]!r} and {theirs[place]!r}"
-        raise ValueError(
-            f"train.{what} and test.{what} differ: {difference}. "
-            f"Build test with Interactions.from_frame(..., user_ids=train.user_ids, item_ids=train.item_ids)"
-        )
+    check_same_ids(train, test, "test")
     if len(topk) != train.n_users:
         raise ValueError(
             f"topk has {len(topk)} lists, but there are {train.n_users} users. "

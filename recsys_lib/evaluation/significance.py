@@ -25,9 +25,12 @@ def sign_flip_test(theirs, ours, *, n_flips: int = 10_000, rng=0) -> float:
     >>> sign_flip_test([0.0, 0.0, 0.5], [0.0, 0.0, 0.5])
     1.0
     """
-    difference = np.asarray(theirs, dtype=float) - np.asarray(ours, dtype=float)
+    theirs, ours = np.asarray(theirs, dtype=float), np.asarray(ours, dtype=float)
+    if theirs.ndim != 1 or theirs.shape != ours.shape:
+        raise ValueError(f"theirs and ours must hold one number a user each, not {theirs.shape} and {ours.shape}")
+    difference = theirs - ours
     difference = difference[~np.isnan(difference)]
-    if difference.ndim != 1 or difference.size < 2:
+    if difference.size < 2:
         raise ValueError("fewer than two users have a value on both sides")
     rng = np.random.default_rng(rng)
     least = abs(difference.sum()) * (1 - 1e-12)  # a hair below: the same sum in another order is as far from 0

@@ -30,6 +30,20 @@ def frontier(points: pd.DataFrame, accuracy: str, diversity: str) -> pd.DataFram
     return ordered[ordered[diversity] > best_before]
 
 
+def metric_at(points: pd.DataFrame, level: float, accuracy: str, metric: str) -> float:
+    """Any metric of a curve where its accuracy is `level`: linear between the points, in the order of accuracy.
+
+    Below the least accurate point it is that point's; NaN where no point is as accurate as `level`. It describes the
+    curve on the users on whom it was measured, and promises nothing about others: see `budget_gain`.
+
+    >>> points = pd.DataFrame({"ndcg": [0.5, 0.4], "ild": [0.6, 0.8]})
+    >>> [round(metric_at(points, level, "ndcg", "ild"), 3) for level in (0.45, 0.3, 0.6)]
+    [0.7, 0.8, nan]
+    """
+    ordered = points.sort_values(accuracy, kind="stable")
+    return float(np.interp(level, ordered[accuracy], ordered[metric], right=np.nan))
+
+
 def hypervolume(points, reference) -> float:
     r"""Area that `points` dominate above a reference point, in 2-D, both axes higher = better.
 

@@ -87,7 +87,7 @@ class Projection:
     Parameters
     ----------
     n_dimensions : int
-    rng : int
+    rng : int, numpy Generator or None
         Start of the truncated SVD.
 
     Attributes
@@ -98,7 +98,7 @@ class Projection:
     l2_ : float, the chosen strength
     """
 
-    def __init__(self, n_dimensions: int = 64, *, rng: int = 0):
+    def __init__(self, n_dimensions: int = 64, *, rng=0):
         self.n_dimensions, self.rng = n_dimensions, rng
 
     def fit(self, train: Interactions, vectors: dict[str, np.ndarray]) -> Projection:
@@ -111,7 +111,8 @@ class Projection:
         if not 1 <= self.n_dimensions < min(train.matrix.shape):
             raise ValueError(f"n_dimensions must lie between 1 and the smaller side of {train.matrix.shape}")
         votes = train.matrix.multiply(1 / np.sqrt(np.maximum(np.diff(train.matrix.indptr), 1))[:, None]).T.tocsr()
-        place = TruncatedSVD(self.n_dimensions, random_state=self.rng).fit_transform(votes[known].astype(float))
+        seed = int(self.rng.integers(2**31)) if isinstance(self.rng, np.random.Generator) else self.rng
+        place = TruncatedSVD(self.n_dimensions, random_state=seed).fit_transform(votes[known].astype(float))
         place /= np.maximum(np.linalg.norm(place, axis=1, keepdims=True), 1e-12)
         ridge = RidgeCV(alphas=np.geomspace(0.01, 1000, 16)).fit(fused[known], place)
         self.l2_, self.weights_, self._sizes = float(ridge.alpha_), ridge.coef_.T, {}

@@ -40,12 +40,15 @@ def binary_csr(matrix, n_users: int, what: str) -> sparse.csr_matrix:
 
 
 def per_item(values, items: np.ndarray, what: str) -> np.ndarray:
-    """`values` as an array whose rows are items, checked to reach the largest index in `items`."""
+    """`values` as an array whose rows are items, checked to be finite and to reach the largest index in `items`."""
     values = np.asarray(values)
     if items.size and items.max() >= len(values):
         raise ValueError(
             f"a list holds the item index {items.max()}, but {what} has only {len(values)} rows. Pass one row an item"
         )
+    if values.dtype.kind == "f" and not (finite := np.isfinite(values)).all():
+        row = np.argwhere(~finite)[0, 0]
+        raise ValueError(f"{what} has NaN or infinite values, first in row {row}. Fill them (0 for unknown)")
     return values
 
 

@@ -12,6 +12,10 @@ BLOCK_CELLS = 4_000_000  # scores held at once by `recommend`: 16 MB of float32 
 SCALE_USERS, SCALE_DEPTH = 500, 100
 
 
+class NotFitted(ValueError, AttributeError):
+    """What a model learns in `fit` was asked for before."""
+
+
 class Recommender:
     """Base of the models: `fit` on interactions, `score` every item for some users, `recommend` the best.
 
@@ -38,10 +42,20 @@ class Recommender:
         if not np.isfinite(train.matrix.data).all() or train.matrix.data.min() < 0:
             raise ValueError("the training matrix holds negative or non-finite values. Use 0 and 1, or confidences")
         self._check_vectors(item_vectors, train.n_items)
-        self.train_ = train
-        self._fit(train, item_vectors)
-        self.scale_ = self._relevance_scale()
+        before = self.__dict__.copy()
+        try:
+            self.train_ = train
+            self._fit(train, item_vectors)
+            self.scale_ = self._relevance_scale()
+        except BaseException:  # also Ctrl+C: a model is what it was before, never half of each
+            self.__dict__ = before
+            raise
         return self
+
+    def __getattr__(self, name):
+        if name.endswith("_") and not name.startswith("_") and "train_" not in self.__dict__:
+            raise NotFitted(f"this {type(self).__name__} is not fitted. Call fit(train) first")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def _fit(self, train: Interactions, item_vectors) -> None:
         raise TypeError(f"{type(self).__name__} does not say how it fits: implement _fit(train, item_vectors)")
@@ -52,6 +66,9 @@ class Recommender:
 
     def recommend(self, users=None, k: int = 10, exclude=None, items=None, *, progress=None) -> TopK:
         """The k best items of each user, in blocks of users so that memory stays bounded.
+
+        Ties go to the lower column. For a user with an empty history all scores of EASE, ItemKNN and the like are 0, so
+        he gets the columns 0, 1, 2 ...: recommend what `Popularity` does to such users.
 
         Parameters
         ----------
@@ -64,8 +81,6 @@ class Recommender:
         progress : callable, optional
             Wraps the list of blocks, for instance `notebook.progress`.
         """
-        if not hasattr(self, "train_"):
-            raise ValueError(f"this {type(self).__name__} is not fitted. Call fit(train) first")
         n_users, n_items = self.train_.matrix.shape
         users = np.arange(n_users) if users is None else _indices(users, n_users, "users")
         if not isinstance(k, int | np.integer) or k < 1:
@@ -82,6 +97,11 @@ class Recommender:
         for start in progress(starts) if progress else starts:
             block = users[start : start + step]
             scores = np.array(self.score(block), np.float32)
+            if scores.shape != (len(block), n_items):
+                raise ValueError(
+                    f"{type(self).__name__}.score gave the shape {scores.shape}. It must give one row a user and one "
+                    f"column an item: {(len(block), n_items)}"
+                )
             if masked is not None:
                 seen = masked[block]
                 scores[np.repeat(np.arange(len(block)), np.diff(seen.indptr)), seen.indices] = -np.inf
@@ -125,6 +145,8 @@ class Recommender:
                 raise ValueError(
                     f"{name} has the shape {vectors.shape}, but there are {n_items} items: pass one row an item"
                 )
+            if vectors.dtype.kind not in "fiub":
+                raise ValueError(f"{name} must hold numbers, not {vectors.dtype}. Encode text first")
             bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
             if bad.size:
                 raise ValueError(f"{name} has NaN or infinite values, first in row {bad[0]}. Fill them (0 for unknown)")

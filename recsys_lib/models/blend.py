@@ -107,6 +107,11 @@ class Blend(Recommender):
         members = default_members(vectors, self.holdout) if self.members is None else self.members
         if not members:
             raise ValueError("members is empty: a blend needs one at least, or None for the default ones")
+        for name, member in members.items():
+            if not isinstance(member, tuple):
+                raise ValueError(
+                    f"members[{name!r}] must be a Member, not {type(member).__name__}. Wrap it: Member(model)"
+                )
         part, rest = hold_out(train, self.holdout, rng)
         rest = rest if self.min_rating is None else rest.at_least(self.min_rating)
         self.members_ = self._fitted(members, part, vectors)

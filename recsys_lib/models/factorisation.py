@@ -72,6 +72,11 @@ class BiasedMF(Recommender):
     def _fit(self, train, item_vectors):
         if train.ratings is None:
             raise ValueError("BiasedMF learns from ratings, but the data have no column 'rating'. Use ALS instead")
+        if not (self.regularisation >= 0 and self.bias_regularisation >= 0):
+            raise ValueError(
+                f"regularisation and bias_regularisation must not be negative, but are {self.regularisation} and "
+                f"{self.bias_regularisation}"
+            )
         ratings = train.ratings.astype(np.float64)
         rows = np.repeat(np.arange(train.n_users), np.diff(ratings.indptr))
         self.mean_ = ratings.data.mean()

@@ -62,6 +62,8 @@ class FeatureIALS(Recommender):
                 f"FeatureIALS needs n_factors >= 1 and regularisation, alpha and map_l2 > 0, not {self.n_factors}, "
                 f"{self.regularisation}, {self.alpha}, {self.map_l2}"
             )
+        if self.n_iterations < 1:
+            raise ValueError(f"n_iterations must be at least 1, not {self.n_iterations}")
         if isinstance(item_vectors, dict):
             raise ValueError("FeatureIALS reads one array: call fit(train, item_vectors) with it, not with a dict")
         matrix = (train.matrix > 0).astype(np.float64)

@@ -182,13 +182,16 @@ class LambdaBetaRecommender(Recommender):
 def related_items(train, content: np.ndarray, n: int) -> np.ndarray:
     """(n_items, n_items) float32: row i weighs the n items most often chosen together with i (cosine), summing to 1.
 
-    An item without interactions takes the n nearest of `content`; rows without any relation are 0.
+    An item without interactions takes the n nearest of `content` (cosine); rows without any relation are 0.
     """
     matrix = (train.matrix > 0).astype(np.float32)
     together = (matrix.T @ matrix).toarray()
     length = np.sqrt(np.diag(together))
     similar = together / np.maximum(np.outer(length, length), 1e-12)
     cold = length == 0
+    norm = np.linalg.norm(content, axis=1, keepdims=True)
+    if (off := (norm > 0) & (np.abs(norm - 1) > 1e-3)).any():
+        content = np.where(off, content / np.where(norm > 0, norm, 1), content)
     similar[cold] = np.maximum(content[cold] @ content.T, 0)
     similar[:, cold] = 0
     np.fill_diagonal(similar, 0)

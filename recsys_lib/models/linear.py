@@ -88,6 +88,8 @@ class SLIM(Recommender):
     def _fit(self, train, item_vectors):
         if not (self.l1 >= 0 and self.l2 >= 0 and self.l1 + self.l2 > 0):
             raise ValueError(f"l1 and l2 must not be negative nor both 0, but are {self.l1} and {self.l2}")
+        if self.max_sweeps < 1:
+            raise ValueError(f"max_sweeps must be at least 1, not {self.max_sweeps}")
         matrix = train.matrix.astype(np.float32)
         gram = np.ascontiguousarray((matrix.T @ matrix).toarray())
         self.item_weights_ = _slim_columns(gram, self.l1, self.l2, self.tolerance, self.max_sweeps).T.copy()

@@ -37,6 +37,8 @@ def top_neighbours(left: sparse.csr_matrix, right: sparse.csr_matrix, k: int, ad
 
     `adjust(block, rows)` turns a dense block of products into similarities, in place or not.
     """
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, not {k!r}")
     n_rows, n_columns = left.shape[0], right.shape[1]
     k = min(k, n_columns)
     step = max(1, BLOCK_CELLS // n_columns)

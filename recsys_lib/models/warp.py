@@ -68,7 +68,7 @@ class WARPFactorization(Recommender):
             )
         features = _features(train.n_items, item_vectors)
         rng = np.random.default_rng(self.rng)
-        matrix = train.matrix
+        matrix = train.matrix if train.matrix.has_sorted_indices else train.matrix.sorted_indices()
         users = _start(rng, train.n_users, self.n_factors)
         shared = _start(rng, features.shape[1], self.n_factors)
         shared[:, -1] = 0  # the last column is the bias

@@ -103,7 +103,8 @@ class FadingFrequency(_Fading):
     """How often the user himself had each item, recent events counting more; ties go to what is popular.
 
     Where things are bought again and again this is the rule to beat ("personal top frequency", Hu et al., SIGIR 2020,
-    arXiv:2006.00556). It never lists anything new before it has run out of what is known.
+    arXiv:2006.00556). With `exclude=False` it lists nothing new before it has run out of what is known; by default
+    `recommend` masks what is known, and what is popular remains.
 
     Parameters
     ----------

@@ -147,13 +147,13 @@ class IncrementalEASE(Recommender):
         """n new columns that nobody has had yet. Returns their indices."""
         if not isinstance(n, int | np.integer) or n < 1:
             raise ValueError(f"n must be a whole number of at least 1, not {n!r}")
-        self._multiply_out()
         old = self.history_.n_items
         precision = np.zeros((old + n, old + n))
+        self.history_.add_items(int(n), item_ids)
+        self._multiply_out()
         precision[:old, :old] = self._precision
         precision[range(old, old + n), range(old, old + n)] = 1 / self.l2
         self._precision = precision
-        self.history_.add_items(int(n), item_ids)
         self._clear()
         self._read_diagonal()
         return np.arange(old, old + n)

@@ -121,15 +121,12 @@ class History:
         return old[keep], values[keep]
 
     def add_rows(self, rows, user_ids=None) -> None:
-        first = self.n_users
+        ids = _new_ids(self._user_ids, len(rows), user_ids, "user_ids")
         self.rows.extend(rows)
-        self._user_ids.extend(
-            (f"new-{row}" for row in range(first, self.n_users)) if user_ids is None else list(user_ids)
-        )
+        self._user_ids.extend(ids)
 
     def add_items(self, n: int, item_ids=None) -> None:
-        first = self.n_items
-        self._item_ids.extend((f"new-{column}" for column in range(first, first + n)) if item_ids is None else item_ids)
+        self._item_ids.extend(_new_ids(self._item_ids, n, item_ids, "item_ids"))
 
     def check_codes(self, users, items) -> tuple[int, int]:
         """How many new users and new items a block of events brings; a ValueError if an index is skipped."""
@@ -191,6 +188,23 @@ def stack(rows: list[tuple[np.ndarray, np.ndarray]], n_items: int) -> sparse.csr
     items = np.concatenate([items for items, _ in rows] or [NO_ITEMS])
     values = np.concatenate([values for _, values in rows] or [NO_VALUES])
     return sparse.csr_matrix((values, items, indptr.astype(np.int32)), (len(rows), n_items))
+
+
+def _new_ids(known: list, n: int, ids, name: str) -> list:
+    """The ids of n new rows or columns; a ValueError unless there is one for each, that nothing else has."""
+    if ids is None:
+        return [f"new-{place}" for place in range(len(known), len(known) + n)]
+    try:
+        ids = list(ids)
+        distinct = set(ids)
+    except TypeError:
+        raise ValueError(f"{name} must be a list of numbers or strings, not {ids!r}") from None
+    if len(ids) != n:
+        raise ValueError(f"{name} holds {len(ids)} ids, but {n} are needed: give one for each new row or column")
+    if len(distinct) < n or not distinct.isdisjoint(known):
+        bad = next(each for place, each in enumerate(ids) if each in known or each in ids[:place])
+        raise ValueError(f"{name} holds {bad!r}, which is taken already: each id must be new")
+    return ids
 
 
 def _split(matrix: sparse.csr_matrix) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -53,8 +53,12 @@ class IncrementalL3AE(IncrementalEASE):
         vectors = np.asarray([] if vectors is None else vectors, np.float64)
         if vectors.shape != (n, self._vectors.shape[1]) or not np.isfinite(vectors).all():
             raise ValueError(f"new items need vectors: finite, of the shape ({n}, {self._vectors.shape[1]})")
-        self._vectors = np.vstack([self._vectors, vectors])
-        return super().add_items(n, item_ids)
+        known, self._vectors = self._vectors, np.vstack([self._vectors, vectors])
+        try:
+            return super().add_items(n, item_ids)
+        except ValueError:
+            self._vectors = known
+            raise
 
     def learn(self, users, items) -> None:
         """A block of events, in order. New items must have been added with their vectors before."""

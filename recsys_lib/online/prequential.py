@@ -88,7 +88,7 @@ def prequential(
         Fitted. It learns by its `learn(users, items)` or `learn(users, items, times)`; without such a method it is
         judged as it is.
     stream : Stream
-        Made with the ids that the model was fitted on, so that indices agree.
+        Made with the ids that the model was fitted on, so that indices agree: a ValueError if they do not.
     item_vectors : dict of (n_items, d) arrays
         Spaces of `ild_<name>`, with a row for every item that will come.
     every : int
@@ -105,6 +105,8 @@ def prequential(
     on_block : callable(block, judged), optional
         Called with the block and its rows of `per_list` before it is learned: where detectors listen.
     """
+    if isinstance(stream, Stream):
+        _check_ids(stream, model.train_)
     had = _past(model.train_)
     learn = getattr(model, "learn", None)
     takes_time = learn is not None and "times" in inspect.signature(learn).parameters
@@ -157,6 +159,18 @@ class _Period:
         found["gini"] = catalogue.gini(lists, self.n_items, k)
         counts = {"n_lists": len(lists), "n_new": self.n_new, "n_events": self.n_events}
         return found | counts | {"start": self.start}
+
+
+def _check_ids(stream: Stream, train) -> None:
+    """The stream's first ids are the model's; who came to the model by `learn` is "new-<index>" there."""
+    for name in ("user_ids", "item_ids"):
+        known, met = getattr(train, name).tolist(), getattr(stream, name).tolist()
+        agree = (each in (other, f"new-{n}") for n, (each, other) in enumerate(zip(known, met, strict=False)))
+        if len(met) < len(known) or not all(agree):
+            raise ValueError(
+                f"the stream's {name} do not begin with the model's, so indices disagree. Build it with the ids of "
+                f"the training data: Stream(source, train.user_ids, train.item_ids, ...)"
+            )
 
 
 def _past(train) -> History:

@@ -46,8 +46,11 @@ class LiveProfile(Recommender):
         """A block of events, in order; the next free index is a new user or a new item."""
         self.history_.learn(users, items)
 
-    def refit(self) -> None:
-        """Fit the weights again on the histories as they are now."""
+    def refit(self, item_vectors=None) -> None:
+        """Fit the weights again on the histories as they are now; with new items, on new `item_vectors` if any."""
         train = self.history_.to_interactions()
-        self.model.fit(train, self._item_vectors)
+        item_vectors = self._item_vectors if item_vectors is None else item_vectors
+        self.model.fit(train, item_vectors)
+        self._item_vectors = item_vectors
+        self._profile.add_items(train.n_items - self._profile.n_items)
         self._n_known, self._popularity, self.scale_ = train.n_items, train.item_counts, self.model.scale_

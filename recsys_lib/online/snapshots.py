@@ -86,17 +86,26 @@ class Store:
 
     def apply_all(self, changes: list[tuple]) -> list:
         """Several changes with one flush: as safe, and many times faster than one by one."""
-        if self._broken:
-            raise RuntimeError("an earlier write failed, so memory and disk differ: close the store and open it again")
+        self._check_sound()
         records, results = [], []
         try:
             for change, *arguments in changes:
                 arguments = json.loads(json.dumps(arguments, default=_plain))  # what a replay will see
-                results.append(self._make(change, arguments))
+                try:
+                    results.append(self._make(change, arguments))
+                except BaseException as error:  # a plain ValueError refuses a change before it is begun
+                    self._broken = type(error) is not ValueError
+                    raise
                 records.append(_record(self.n_changes + len(records) + 1, [change, *arguments]))
         finally:  # what was made is kept, also if a later change is refused
             self._append(records)
         return results
+
+    def _check_sound(self) -> None:
+        if self._broken:
+            raise RuntimeError(
+                "an earlier change or write failed, so memory and disk differ: close the store and open it again"
+            )
 
     def _make(self, change: str, arguments: list):
         if change not in CHANGES or not hasattr(self.model, change):
@@ -119,6 +128,7 @@ class Store:
         erase: also delete the older snapshot and log. After `forget` the user's events still stand in them; with
         `apply("refresh")` before and `erase=True` here, nothing of him is left in this folder.
         """
+        self._check_sound()
         _write(self._path("snapshot", self.n_changes), _packed(*self.model.state()))
         if self._log:
             self._log.close()

@@ -45,7 +45,7 @@ class Stream:
     source : DataFrame, or an iterable of events
         Columns (or keys of each event, a dict) `user_id`, `item_id`, `timestamp` in seconds, and perhaps `rating`, in
         the order of time. An event may also be a tuple in this order. A generator is read only as far as its blocks
-        are asked for, so that it may be live and endless.
+        are asked for, so that it may be live and endless. A frame can be read again and again, all else once.
     user_ids, item_ids : sequence, optional
         Ids that are known already, as a model's rows and columns (`train.user_ids`). New ones get the next index.
     size : int, optional
@@ -62,7 +62,7 @@ class Stream:
     ------
     ValueError
         At the first event that is out of order, lacks a field, has an unknown one, or a time that is no finite number.
-        A frame is checked at once, a live source as it comes.
+        A frame is checked at once, a live source as it comes. Also if a source that is no frame is read again.
     """
 
     def __init__(self, source, user_ids=(), item_ids=(), *, size=None, seconds=None, start=None):
@@ -75,7 +75,8 @@ class Stream:
         self._users, self._items = (
             {each: code for code, each in enumerate(pd.Index(ids).tolist())} for ids in (user_ids, item_ids)
         )
-        self._events = _frame_events(source) if isinstance(source, pd.DataFrame) else _live_events(source)
+        self._events = list(_frame_events(source)) if isinstance(source, pd.DataFrame) else _live_events(source)
+        self._was_read = False
 
     @property
     def user_ids(self) -> pd.Index:
@@ -86,6 +87,8 @@ class Stream:
         return pd.Index(list(self._items), name=ITEM)
 
     def __iter__(self) -> Iterator[Block]:
+        if self._was_read:
+            raise ValueError("this stream was read already: make a new one, or make it of a DataFrame")
         number, waiting, start = 0, [], self._start
         for event in self._events:
             if self._seconds is not None:
@@ -101,6 +104,7 @@ class Stream:
             if len(waiting) == self._size:
                 yield self._block(number, waiting)
                 number, waiting = number + 1, []
+        self._was_read = not isinstance(self._events, list)
         if waiting:
             yield self._block(number, waiting)
 
