@@ -1,6 +1,8 @@
 """TextEncoder, on tiny models with random weights that are made here: no network, no asset."""
 
+import copy
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -203,6 +205,9 @@ def test_onednn_gives_the_vectors_of_transformers(tmp_path, activation, n_fused)
     layers = [each for each in encoder._model.modules() if isinstance(each, OneDNNLinear)]
     if OneDNNLinear.works_here():
         assert len(layers) > 2 and sum(layer.activation[0] == "gelu" for layer in layers) == n_fused
+    copied, pickled = copy.deepcopy(encoder), pickle.loads(pickle.dumps(encoder))
+    for other in (copied, pickled):
+        assert np.array_equal(other.encode(TEXTS, keep=False), vectors)
     plain, tokenizer = transformers.AutoModel.from_pretrained(folder).eval(), encoder._tokenizer
     for text, vector in zip(TEXTS, vectors, strict=True):
         with torch.inference_mode():

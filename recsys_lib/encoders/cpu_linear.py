@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import torch
 from torch import Tensor, nn
 
@@ -18,12 +20,16 @@ class OneDNNLinear(nn.Module):
 
     def __init__(self, layer: nn.Linear):
         super().__init__()
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), N_TOKENS)
+        packed = torch.ops.mkldnn._reorder_linear_weight(layer.weight.detach(), N_TOKENS)
+        self.register_buffer("weight", packed)
         self.bias, self.activation = layer.bias, ("none", "")
 
     def forward(self, inputs: Tensor) -> Tensor:
         kind, variant = self.activation
         return torch.ops.mkldnn._linear_pointwise(inputs, self.weight, self.bias, kind, [], variant)
+
+    def __reduce__(self):  # packed weights can be neither copied nor pickled: unpack them, and pack them again
+        return _packed_again, (self.weight.to_dense(), self.bias, self.activation)
 
     @staticmethod
     def works_here() -> bool:
@@ -34,6 +40,12 @@ class OneDNNLinear(nn.Module):
             and hasattr(torch.ops.mkldnn, "_linear_pointwise")
             and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
         )
+
+
+def _packed_again(weight: Tensor, bias: Tensor | None, activation: tuple[str, str]) -> OneDNNLinear:
+    layer = OneDNNLinear(SimpleNamespace(weight=weight, bias=bias))
+    layer.activation = activation
+    return layer
 
 
 def fuse_gelu(model: nn.Module) -> int:
