@@ -167,8 +167,9 @@ def run(name: str, *, fresh: bool = False) -> pd.DataFrame:
             row = {**unit, **spec.compute(unit, kept), **stamp}
             kept = pd.concat([kept, pd.DataFrame([row])], ignore_index=True)
             _write(kept, spec, keys, unfinished)
-    if missing:
-        os.replace(unfinished, path(name))
+    if missing or unfinished.is_file():  # also if it was killed just before this line
+        _write(kept, spec, keys, path(name))
+        unfinished.unlink(missing_ok=True)
     return load(name)
 
 

@@ -50,6 +50,14 @@ def test_an_interrupted_run_goes_on_where_it_stopped(toy):
     assert calls == [1, 2, 3] and [file.name for file in results.path("toy").parent.iterdir()] == ["toy.csv"]
 
 
+def test_a_run_that_was_killed_before_its_last_step_is_finished(toy):
+    calls, _ = toy
+    results.run("toy")
+    results.path("toy").rename(results.path("toy").with_suffix(".csv.part"))
+    assert results.run("toy")["n"].tolist() == [1, 2, 3] and calls == [1, 2, 3]
+    assert [file.name for file in results.path("toy").parent.iterdir()] == ["toy.csv"]
+
+
 def test_an_interrupted_renewal_leaves_the_old_table(toy, monkeypatch):
     calls, state = toy
     before = results.run("toy")

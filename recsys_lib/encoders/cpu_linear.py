@@ -48,16 +48,13 @@ def _packed_again(weight: Tensor, bias: Tensor | None, activation: tuple[str, st
     return layer
 
 
-def fuse_gelu(model: nn.Module) -> int:
-    """GELU into the OneDNNLinear before it, in blocks built like BERT's; returns how many there were."""
-    n_fused = 0
+def fuse_gelu(model: nn.Module) -> None:
+    """GELU into the OneDNNLinear before it, in blocks built like BERT's."""
     for block in model.modules():
         activation = getattr(block, "intermediate_act_fn", None)
         exact = getattr(activation, "act", None) is nn.functional.gelu  # not one of its approximations
         if exact and isinstance(getattr(block, "dense", None), OneDNNLinear):
             block.dense.activation, block.intermediate_act_fn = ("gelu", "none"), nn.Identity()
-            n_fused += 1
-    return n_fused
 
 
 class Int8Linear(nn.Module):
